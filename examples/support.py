@@ -6,14 +6,21 @@ import numpy as np
 
 def round_bf16(x):
     """Rounds to bfloat16, to nearest even, kept in a float32 array."""
-    bits = np.array(x, np.float32, order="C").view(np.uint32)
+    x = np.array(x, np.float32, order="C")
+    bits = x.view(np.uint32)
     bits = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
-    return (bits & np.uint32(0xFFFF0000)).view(np.float32)
+    rounded = (bits & np.uint32(0xFFFF0000)).view(np.float32)
+    return np.where(np.isnan(x), x, rounded)
 
 
 def generator(case):
     """The random generator of a case, from its seed."""
     return np.random.default_rng(case["seed"])
+
+
+def extents(case, ranks):
+    """The extents of the ranks "b h m d" in a case's shape."""
+    return tuple(case["shape"][rank] for rank in ranks.split())
 
 
 def normal(rng, shape, storage="bf16"):
@@ -31,7 +38,7 @@ def softmax(x, present=True, axis=-1):
     top = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     weight = np.exp(x - np.where(np.isneginf(top), 0, top))
     total = np.sum(weight, axis=axis, keepdims=True)
-    return np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
+    return weight / np.where(total == 0, 1, total)  # a NaN stays visible
 
 
 def sigmoid(x):

@@ -1,0 +1,137 @@
+"""Finds the example programs and their references.
+
+A reference is a module beside its program: examples/NAME_reference.py for
+examples/NAME.attn, reference.py in examples/zoo/ID-NAME/. It defines, or for a
+file of several cascades lists in ENTRIES = {cascade: (cases, make_inputs,
+reference)}:
+
+  cases()                   list of {"name", "shape", "consts", "scalars",
+                            "seed"} and, where needed, "inputs" (special
+                            data), "tol", "nonfinite" (outputs that may hold
+                            inf or NaN; "*" for all)
+  make_inputs(case)         {input: array}; bf16 values sit in float32 arrays,
+                            scalars are 0-d
+  reference(inputs, consts) {output: array}, float64, int or bool; absent
+                            points hold 0, -1, False
+"""
+
+import collections
+import importlib.util
+import pathlib
+import re
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+
+Port = collections.namedtuple("Port", "name const dtype axes default")
+
+
+class Program(collections.namedtuple("Program", "id path entry module")):
+    """One cascade of one .attn file, with its reference module."""
+
+    @property
+    def functions(self):
+        entries = getattr(self.module, "ENTRIES", None)
+        m = self.module
+        return (entries[self.entry] if entries
+                else (m.cases, m.make_inputs, m.reference))
+
+    @property
+    def label(self):
+        return f"{self.id}:{self.entry}"
+
+    def cases(self):
+        return list(self.functions[0]())
+
+    def make_inputs(self, case):
+        return self.functions[1](case)
+
+    def reference(self, inputs, consts):
+        return self.functions[2](inputs, consts)
+
+    def signature(self):
+        return signature(self.path.read_text(), self.entry)
+
+
+def load(path):
+    name = "reference_" + re.sub(r"\W", "_", str(path.relative_to(EXAMPLES)))
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def discover():
+    """All programs that have a reference, in the order of their ids."""
+    found = []
+    for path in EXAMPLES.glob("*_reference.py"):
+        stem = path.stem[: -len("_reference")]
+        found.append((stem, [path.with_name(stem + ".attn")], path))
+    for path in EXAMPLES.glob("zoo/*/reference.py"):
+        match = re.match(r"([a-z]+-\d+)-", path.parent.name)
+        texts = sorted(path.parent.glob("*.attn"))
+        found.append((match[1] if match else path.parent.name, texts, path))
+    return [program for item in sorted(found) for program in programs(*item)]
+
+
+def programs(ident, texts, reference):
+    """The cascades of `texts` that the module at `reference` speaks of."""
+    module = load(reference)
+    where = {c: t for t in texts for c in cascades(t.read_text())}
+    entries = getattr(module, "ENTRIES", None) or list(where)[-1:]
+    for entry in entries:
+        if entry not in where:
+            raise ValueError(f"{reference}: no cascade {entry} beside it")
+        yield Program(ident, where[entry], entry, module)
+
+
+def cascades(text):
+    """Names of the cascades of a program text; the last is its main one."""
+    return re.findall(r"^cascade\s+(\w+'*)\s*\(", text, re.M)
+
+
+def signature(text, entry):
+    """(inputs, outputs) of a cascade as lists of Port. Reads the plain port
+    syntax only; axes are (rank, extent text or None), None for a scalar."""
+    text = re.sub(r"#.*", "", text)
+    head = re.search(rf"^cascade\s+{entry}\s*\(", text, re.M)
+    ins, rest = parenthesised(text[head.end():])
+    rest = rest[rest.index("->") + 2:].lstrip()
+    if rest.startswith("("):
+        outs = parenthesised(rest[1:])[0]
+    else:
+        outs = re.match(r"[^\[{]*(\[[^\]]*\])?", rest)[0]
+    return [[port(p) for p in split(s)] for s in (ins, outs)]
+
+
+def parenthesised(text):
+    """Splits after the parenthesis that closes one opened before `text`."""
+    depth = 1
+    for at, char in enumerate(text):
+        depth += (char == "(") - (char == ")")
+        if depth == 0:
+            return text[:at], text[at + 1:]
+    raise ValueError("unbalanced parentheses")
+
+
+def split(text):
+    """At the commas outside of brackets."""
+    parts, depth = [""], 0
+    for char in text:
+        depth += (char in "([") - (char in ")]")
+        if char == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += char
+    return [part.strip() for part in parts if part.strip()]
+
+
+def port(text):
+    const, name, dtype, axes, rest = re.match(
+        r"(const\s+)?(\w+'*)\s*:\s*(\w+)\s*(\[[^\]]*\])?(.*)", text, re.S
+    ).groups()
+    if axes is not None:
+        pairs = (axis.partition("=") for axis in split(axes[1:-1]))
+        axes = [(r.strip(), ext.strip() or None) for r, _, ext in pairs]
+    default = re.match(r".*=\s*(\S+)\s*$", rest, re.S)
+    return Port(name, bool(const), dtype, axes, default and default[1])
