@@ -26,7 +26,7 @@ def cases():
 def make_inputs(case):
     rng, r = generator(case), case["shape"]
     key = rng.standard_normal((r["b"], r["h"], r["t"], r["d"]))
-    key /= np.sqrt(np.sum(key * key, -1, keepdims=True))  # as trained: unit keys
+    key /= np.sqrt(np.sum(key * key, -1, keepdims=True))  # unit, as trained
     gate = rng.standard_normal((2, r["b"], r["h"], r["t"]))
     return {
         "Q": normal(rng, (r["b"], r["h"], r["t"], r["d"])),

@@ -7,13 +7,13 @@ import sys
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
-from support import generator, normal, softmax  # noqa: E402
+from support import generator, normal, round_bf16, softmax  # noqa: E402
 
 
 def cases():
     def case(name, seed, pos, **shape):
-        return {"name": name, "shape": shape, "consts": {}, "scalars": {"pos": pos},
-                "seed": seed}
+        return {"name": name, "shape": shape, "consts": {},
+                "scalars": {"pos": pos}, "seed": seed}
 
     return [
         case("prefill", 1, 0, b=2, h=2, m=16, n=16, d=8, c=4, r=8, f=8),
@@ -27,13 +27,14 @@ def cases():
 
 def make_inputs(case):
     rng, r = generator(case), case["shape"]
+    fan_in = np.sqrt(r["r"])  # as trained: expanded keys and values near 1
     return {
         "Q": normal(rng, (r["b"], r["h"], r["m"], r["d"])),
         "Qr": normal(rng, (r["b"], r["h"], r["m"], r["c"])),
         "L": normal(rng, (r["b"], r["n"], r["r"])),
         "Kr": normal(rng, (r["b"], r["n"], r["c"])),
-        "Wuk": normal(rng, (r["h"], r["r"], r["d"])),
-        "Wuv": normal(rng, (r["h"], r["r"], r["f"])),
+        "Wuk": round_bf16(normal(rng, (r["h"], r["r"], r["d"])) / fan_in),
+        "Wuv": round_bf16(normal(rng, (r["h"], r["r"], r["f"])) / fan_in),
         "pos": np.array(case["scalars"]["pos"], np.int32),
     }
 

@@ -1,6 +1,6 @@
-"""SnapKV per key head: votes of the last W queries of the group, max-pooled over
-R neighbours, the best k keys and the last W in order. An unused tail of the
-new cache is 0, its positions -1."""
+"""SnapKV per key head: votes of the last W queries of the group, max-pooled
+over R neighbours, the best k keys and the last W in order. An unused tail of
+the new cache is 0, its positions -1."""
 
 import pathlib
 import sys

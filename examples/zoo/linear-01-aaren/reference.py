@@ -1,4 +1,5 @@
-"""Aaren: for every prefix of the keys, the softmax-weighted mean of its values."""
+"""Aaren: for every prefix of the keys, the softmax-weighted mean of its
+values."""
 
 import pathlib
 import sys

@@ -12,8 +12,8 @@ from support import generator, normal, softmax  # noqa: E402
 
 def cases():
     def case(name, seed, **shape):
-        return {"name": name, "shape": shape, "consts": {}, "scalars": {"ba": 0.25},
-                "seed": seed}
+        return {"name": name, "shape": shape, "consts": {},
+                "scalars": {"ba": 0.25}, "seed": seed}
 
     return [
         case("square", 1, b=2, h=2, m=16, n=16, d=4, e=8, j=8),

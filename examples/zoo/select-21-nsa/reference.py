@@ -19,12 +19,13 @@ def cases():
     return [
         case("whole-blocks", 1, 4, 8, 3, 8, b=1, h=4, g=2, m=48, n=48, d=4, e=8,
              r=8),
-        case("prime", 2, 3, 7, 3, 5, b=1, h=3, g=1, m=41, n=41, d=5, e=3, r=5),
-        case("one-token", 3, 2, 4, 2, 3, b=2, h=2, g=1, m=1, n=1, d=3, e=4, r=2),
+        case("prime", 5, 3, 7, 3, 5, b=1, h=3, g=1, m=41, n=41, d=5, e=3, r=5),
+        case("one-token", 3, 2, 4, 2, 3, b=2, h=2, g=1, m=1, n=1, d=3, e=4,
+             r=2),
         case("one-block-kept", 4, 4, 8, 1, 6, b=2, h=2, g=2, m=29, n=29, d=3,
              e=2, r=6),
         # The pooling is wider than the cache: the first branch has no key.
-        case("nothing-compressed", 5, 4, 4, 2, 4, b=1, h=2, g=1, m=7, n=7, d=3,
+        case("nothing-compressed", 6, 4, 4, 2, 4, b=1, h=2, g=1, m=7, n=7, d=3,
              e=2, r=9),
     ]
 
