@@ -58,7 +58,7 @@ def check_inputs(ports, inputs, case, extents):
 
 def check_case(program, case):
     ins, outs = program.signature()
-    consts = case.get("consts", {})
+    consts = case["consts"]
     known = {p.name for p in ins if p.const}
     need(set(consts) <= known, f"consts {set(consts) - known} are unknown")
     required = {p.name for p in ins if p.const and p.default is None}

@@ -5,8 +5,8 @@ examples/NAME.attn, reference.py in examples/zoo/ID-NAME/. It defines, or for a
 file of several cascades lists in ENTRIES = {cascade: (cases, make_inputs,
 reference)}:
 
-  cases()                   list of {"name", "shape", "consts", "scalars",
-                            "seed"} and, where needed, "inputs" (special
+  cases()                   list of {"name", "shape", "seed"} and, where
+                            needed, "consts", "scalars", "inputs" (special
                             data), "tol", "nonfinite" (outputs that may hold
                             inf or NaN; "*" for all)
   make_inputs(case)         {input: array}; bf16 values sit in float32 arrays,
@@ -41,7 +41,8 @@ class Program(collections.namedtuple("Program", "id path entry module")):
         return f"{self.id}:{self.entry}"
 
     def cases(self):
-        return list(self.functions[0]())
+        return [{"consts": {}, "scalars": {}, **case}
+                for case in self.functions[0]()]
 
     def make_inputs(self, case):
         return self.functions[1](case)
