@@ -1,0 +1,147 @@
+/*===- attn/abi.h - contract between compiled code and the runtime -*- C -*-===*\
+|* A compiled library exports one `attn_library_info attn_library` and, per    *|
+|* entry, `int NAME(const attn_context *, const DLTensor *in..., DLTensor      *|
+|* *out...)`, which only packs its arguments and calls `attn_invoke`. All      *|
+|* checking lives in the runtime, driven by the tables below; compiled code is *|
+|* computation alone. Users include attn/runtime.h, never this file.           *|
+\*===----------------------------------------------------------------------===*/
+#ifndef ATTN_ABI_H
+#define ATTN_ABI_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ATTN_ABI_VERSION 1u
+
+typedef struct attn_context attn_context;
+
+/* How an extent is known. Extents are numbered; each rank of the entry has a
+ * number, and so have stored axes that are no rank (pages, packed rows). */
+typedef enum attn_extent_kind {
+  ATTN_EXTENT_STATIC = 0, /* `value` */
+  ATTN_EXTENT_AXIS = 1,   /* from the first port axis that names it */
+  ATTN_EXTENT_DERIVED = 2 /* from `program`; axes that name it must agree */
+} attn_extent_kind;
+
+/* Postfix programs over extents: each instruction is (opcode, operand). A
+ * negative final result means 0; division by 0 gives 0. */
+typedef enum attn_extent_op {
+  ATTN_EXT_CONST = 0,    /* push operand */
+  ATTN_EXT_LOAD = 1,     /* push extent number `operand` */
+  ATTN_EXT_ADD = 2,
+  ATTN_EXT_MUL = 3,
+  ATTN_EXT_FLOORDIV = 4,
+  ATTN_EXT_CEILDIV = 5,
+  ATTN_EXT_MOD = 6,
+  ATTN_EXT_MIN = 7,
+  ATTN_EXT_MAX = 8
+} attn_extent_op;
+
+typedef struct attn_extent_desc {
+  const char *name;
+  int32_t kind;               /* attn_extent_kind */
+  int32_t program_len;        /* in int64 words: two an instruction */
+  int64_t value;
+  const int64_t *program;
+} attn_extent_desc;
+
+/* `left` and `right` must agree at entry: == or <= (a product's whole given
+ * with all of its parts). The text is the message when they do not. */
+typedef struct attn_extent_check {
+  int32_t left, right;  /* extent numbers */
+  int32_t at_most;      /* 0: left == right, 1: left <= right */
+  const char *text;
+} attn_extent_check;
+
+typedef enum attn_port_flags {
+  ATTN_PORT_OUTPUT = 1,
+  ATTN_PORT_OPTIONAL = 2 /* a scalar with a default: a null pointer means the
+                            default, kept in attn_port_desc.default_value */
+} attn_port_flags;
+
+/* dtype codes are DLPack's: 0 int, 1 uint, 2 float, 4 bfloat, 6 bool,
+ * 10 float8_e4m3fn, 12 float8_e5m2; i4 is code 0 with 4 bits. */
+typedef struct attn_port_desc {
+  const char *name;
+  uint8_t dtype_code, dtype_bits;
+  uint16_t flags;
+  int32_t ndim;
+  const int32_t *axes;    /* extent number of each stored axis */
+  int32_t into;           /* output: input port it may share storage with, or -1 */
+  double default_value;
+} attn_port_desc;
+
+typedef struct attn_invocation attn_invocation;
+
+/* Work items [begin, end) of one kernel; `worker` < attn_invocation.workers. */
+typedef void (*attn_kernel_body)(const attn_invocation *, int64_t begin,
+                                 int64_t end, int64_t worker);
+
+struct attn_invocation {
+  void *const *data;              /* per port, byte_offset applied */
+  const int64_t *const *strides;  /* per port, per axis, in elements */
+  const int64_t *extents;         /* per extent */
+  unsigned char *workspace;       /* shared, 64-byte aligned */
+  unsigned char *const *scratch;  /* per worker, 64-byte aligned */
+  int64_t workers;
+  /* Runs `body` over [0, items), each item once, and returns when all are
+   * done. Items are handed out in ascending order, one `grain` at a time. */
+  void (*parallel_for)(const attn_invocation *, int64_t items, int64_t grain,
+                       attn_kernel_body body);
+  const attn_context *context;
+};
+
+typedef enum attn_entry_flags {
+  ATTN_ENTRY_FLUSH_DENORMALS = 1, /* set FTZ and DAZ around the kernels */
+  ATTN_ENTRY_USES_AMX = 2
+} attn_entry_flags;
+
+/* One ISA version of an entry. Versions are listed best first; the loader
+ * takes the first that the machine (or ATTN_TARGET) allows. */
+typedef struct attn_entry_version {
+  const char *target; /* "x86-64", "x86-64-v3", "x86-64-v4", "amx", ... */
+  uint32_t flags;
+  uint32_t reserved;
+  /* Bytes needed: out[0] = shared workspace, out[1] = scratch per worker. */
+  void (*workspace)(const int64_t *extents, int64_t out[2]);
+  /* 0, or an attn_status. */
+  int (*run)(const attn_invocation *);
+} attn_entry_version;
+
+typedef struct attn_entry_desc {
+  const char *name;
+  int32_t num_inputs, num_ports; /* ports: inputs, then outputs */
+  int32_t num_extents, num_checks;
+  const attn_port_desc *ports;
+  const attn_extent_desc *extents;
+  const attn_extent_check *checks;
+  int32_t num_versions, reserved;
+  const attn_entry_version *versions;
+} attn_entry_desc;
+
+typedef struct attn_library_info {
+  uint32_t abi_version;
+  uint32_t num_entries;
+  const char *compiler_version;
+  const char *manifest; /* JSON text */
+  const attn_entry_desc *entries;
+} attn_library_info;
+
+/* A library file ends with this trailer (little endian), outside the ELF
+ * image: the loader checks it before dlopen. `checksum` is FNV-1a 64 over all
+ * bytes before the trailer. */
+typedef struct attn_file_trailer {
+  char magic[8]; /* "ATTNLIB\0" */
+  uint32_t abi_version;
+  uint32_t reserved;
+  uint64_t image_size; /* bytes before the trailer */
+  uint64_t checksum;
+} attn_file_trailer;
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* ATTN_ABI_H */
