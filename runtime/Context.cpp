@@ -1,0 +1,126 @@
+//===- Context.cpp - threads and reused memory -----------------*- C++ -*-===//
+// Making contexts, the default one, and handing out frames.
+//===----------------------------------------------------------------------===//
+#include "Context.h"
+
+#include "Status.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <thread>
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
+using namespace attn::rt;
+
+namespace {
+
+constexpr int maxThreads = 4096;
+
+/// CPUs this process may run on: fewer than the machine has under taskset or
+/// in a container.
+int hardwareThreads() {
+#if defined(__linux__)
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0)
+    return std::max(1, CPU_COUNT(&set));
+#endif
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+std::unique_ptr<ThreadPool> makePool(int threads) {
+  if (threads == 1)
+    return nullptr;
+#if ATTN_RUNTIME_TBB
+  return makeTbbPool(threads);
+#else
+  return makeOwnPool(threads);
+#endif
+}
+
+} // namespace
+
+Buffer::~Buffer() { std::free(begin); }
+
+bool Buffer::reserve(size_t bytes) {
+  if (bytes <= size)
+    return true;
+  constexpr size_t alignment = 64;
+  if (bytes > SIZE_MAX / 2)
+    return false;
+  bytes = (bytes + alignment - 1) / alignment * alignment;
+  std::free(begin);
+  begin = static_cast<unsigned char *>(std::aligned_alloc(alignment, bytes));
+  size = begin ? bytes : 0;
+  return begin != nullptr;
+}
+
+FrameLease::FrameLease(const attn_context &context) : context(context) {
+  {
+    std::lock_guard lock(context.mutex);
+    if (!context.frames.empty()) {
+      frame = std::move(context.frames.back());
+      context.frames.pop_back();
+    }
+  }
+  if (!frame)
+    frame = std::make_unique<Frame>();
+}
+
+FrameLease::~FrameLease() {
+  try {
+    std::lock_guard lock(context.mutex);
+    context.frames.push_back(std::move(frame));
+  } catch (...) {
+    // No memory to keep it: it is freed.
+  }
+}
+
+const attn_context *attn::rt::resolveContext(const attn_context *context) {
+  if (context)
+    return context;
+  // Never destroyed: calls may come from destructors of static objects.
+  static std::mutex mutex;
+  static const attn_context *process = nullptr;
+  std::lock_guard lock(mutex);
+  if (!process)
+    process = attn_context_create(0);
+  return process;
+}
+
+attn_context *attn_context_create(int threads) {
+  attn_context *context = nullptr;
+  guarded("context", [&]() -> int {
+    if (threads < 0 || threads > maxThreads)
+      return fail(ATTN_ERROR_ARGUMENT,
+                  "context: %d threads asked for, 0 to %d can be had", threads,
+                  maxThreads);
+    if (threads == 0)
+      threads = std::min(hardwareThreads(), maxThreads);
+    auto made = std::make_unique<attn_context>();
+    made->threads = threads;
+    made->pool = makePool(threads);
+    context = made.release();
+    return ATTN_OK;
+  });
+  return context;
+}
+
+void attn_context_destroy(attn_context *context) {
+  guarded("context", [&]() -> int {
+    delete context;
+    return ATTN_OK;
+  });
+}
+
+int attn_context_threads(const attn_context *context) {
+  int threads = 0;
+  guarded("context", [&]() -> int {
+    context = resolveContext(context);
+    threads = context ? context->threads : 0;
+    return ATTN_OK;
+  });
+  return threads;
+}
