@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "frontends/text/Diagnostics.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/ConvertUTF.h"
 #include "llvm/Support/Unicode.h"
@@ -36,6 +37,20 @@ void Diagnostics::note(SourceRange range, const Twine &text,
                        const Twine &hint) {
   if (!dropping)
     add(Severity::Note, range, text, hint);
+}
+
+void Diagnostics::sortFrom(size_t first) {
+  // A note has the key of the diagnostic before it.
+  std::vector<std::pair<uint32_t, size_t>> keys;
+  for (size_t i = first; i < list.size(); ++i) {
+    bool follows = list[i].severity == Severity::Note && !keys.empty();
+    keys.emplace_back(follows ? keys.back().first : list[i].range.begin, i);
+  }
+  llvm::sort(keys);
+  std::vector<Diagnostic> sorted;
+  for (auto [begin, index] : keys)
+    sorted.push_back(std::move(list[index]));
+  llvm::move(sorted, list.begin() + first);
 }
 
 /// Longer lines are cut around the caret; counted in bytes.

@@ -47,6 +47,10 @@ public:
   void note(SourceRange range, const llvm::Twine &text,
             const llvm::Twine &hint = "");
 
+  /// Orders the diagnostics from index `first` on by their place in the text;
+  /// notes stay behind what they explain.
+  void sortFrom(size_t first);
+
   bool hasErrors() const { return errors != 0; }
   unsigned errorCount() const { return errors; }
   /// True once further errors are dropped: a good moment to stop looking.

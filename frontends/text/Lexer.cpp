@@ -237,7 +237,11 @@ void Lexer::lexInvalid() {
     if (!habit && text.substr(at).starts_with(entry.text))
       habit = &entry;
   at += habit ? habit->text.size() : size;
-  StringRef character = text.slice(begin, at);
+  // A name in another alphabet is one mistake.
+  while (!habit && size > 1 && at < text.size() && !llvm::isASCII(text[at]) &&
+         characterSize(at) > 0)
+    at += characterSize(at);
+  StringRef character = text.slice(begin, at).take_front(40);
   bool control = size == 1 && !llvm::isPrint(character[0]);
   diagnostics.error(
       range(begin, at),
@@ -248,7 +252,7 @@ void Lexer::lexInvalid() {
       : size > 1 ? "names are of ASCII letters, digits and `_`, then primes"
                  : "");
   // The same character again is the same mistake.
-  while (text.substr(at).starts_with(character))
+  while (size == 1 && text.substr(at).starts_with(character))
     at += character.size();
   push(Tok::Invalid, begin);
 }

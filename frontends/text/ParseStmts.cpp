@@ -44,6 +44,7 @@ static const NoStatement *noStatementNamed(StringRef name) {
 /// The statements between braces; `def` is the def they belong to, if any.
 bool Parser::block(const Ident *def, SmallVectorImpl<const Stmt *> &out) {
   SourceRange open = token().range;
+  unsigned errorsBefore = diagnostics.errorCount();
   if (!expect(Tok::LBrace))
     return false;
   setLines(true);
@@ -69,7 +70,8 @@ bool Parser::block(const Ident *def, SmallVectorImpl<const Stmt *> &out) {
     diagnostics.note(open, "to match this brace");
     return false;
   }
-  if (closed)
+  // A statement with an error may have been the `return`.
+  if (closed && diagnostics.errorCount() == errorsBefore)
     checkReturn(def, out, close);
   return true;
 }
@@ -87,8 +89,7 @@ void Parser::checkReturn(const Ident *def, ArrayRef<const Stmt *> body,
     else if (stmt != last)
       error(stmt->range(), "`return` is not the last statement");
   }
-  if (def && !diagnostics.hasErrors() &&
-      !llvm::isa_and_nonnull<ReturnStmt>(last))
+  if (def && !llvm::isa_and_nonnull<ReturnStmt>(last))
     error(close, "the block of def " + def->name + " ends without `return`");
 }
 

@@ -15,8 +15,11 @@ using llvm::StringRef;
 using llvm::Twine;
 
 Ast attn::text::parse(const SourceFile &file, Diagnostics &diagnostics) {
+  size_t first = diagnostics.all().size();
   TokenList list = lex(file, diagnostics);
-  return Parser(list, file, diagnostics).run();
+  Ast ast = Parser(list, file, diagnostics).run();
+  diagnostics.sortFrom(first);
+  return ast;
 }
 
 Parser::Parser(TokenList &list, const SourceFile &file,
