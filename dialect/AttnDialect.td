@@ -31,7 +31,7 @@ def Attn_Dialect : Dialect {
 // Types
 //===----------------------------------------------------------------------===//
 
-def Attn_NamedTensorType : TypeDef<Attn_Dialect, "NamedTensor"> {
+def Attn_NamedTensor : TypeDef<Attn_Dialect, "NamedTensor"> {
   let mnemonic = "tensor";
   let summary = "a tensor over named ranks";
   let description = [{

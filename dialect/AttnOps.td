@@ -80,7 +80,7 @@ def Attn_KernelOp : Attn_Op<"kernel", [
     - kernel_c1: the body ends with `attn.return` of the result types.
   }];
   let arguments = (ins OptionalAttr<Attn_ScheduleAttr>:$schedule);
-  let results = (outs Variadic<Attn_NamedTensorType>:$results);
+  let results = (outs Variadic<Attn_NamedTensor>:$results);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = "$body attr-dict (`:` type($results)^)?";
   let hasRegionVerifier = 1;
@@ -92,7 +92,7 @@ def Attn_KernelOp : Attn_Op<"kernel", [
 def Attn_ReturnOp : Attn_Op<"return", [
     ParentOneOf<["CascadeOp", "KernelOp"]>]> {
   let summary = "the outputs of a cascade or kernel";
-  let arguments = (ins Variadic<Attn_NamedTensorType>:$outputs);
+  let arguments = (ins Variadic<Attn_NamedTensor>:$outputs);
   let assemblyFormat = "attr-dict ($outputs^ `:` type($outputs))?";
 }
 
@@ -153,7 +153,7 @@ def Attn_EinsumOp : Attn_Op<"einsum", [
                        OptionalAttr<AnyAttrOf<[Attn_ReduceAttr,
                                                FlatSymbolRefAttr]>>:$monoid,
                        UnitAttr:$rounded);
-  let results = (outs Variadic<Attn_NamedTensorType>:$results);
+  let results = (outs Variadic<Attn_NamedTensor>:$results);
   let regions = (region SizedRegion<1>:$map, MaxSizedRegion<1>:$guard);
   let assemblyFormat = [{
     $names `over` $space (`reduce` $monoid^ $reduced)? $map
@@ -190,9 +190,9 @@ def Attn_EquationsOp : Attn_Op<"equations", [
     - equations_c3: no two patterns have the same constant indices in the same
       places.
   }];
-  let arguments = (ins StrAttr:$name, Variadic<Attn_NamedTensorType>:$equations,
+  let arguments = (ins StrAttr:$name, Variadic<Attn_NamedTensor>:$equations,
                        ArrayAttr:$patterns);
-  let results = (outs Attn_NamedTensorType:$result);
+  let results = (outs Attn_NamedTensor:$result);
   let assemblyFormat = [{
     $name `(` $equations `)` $patterns attr-dict
     `:` functional-type($equations, $result)
@@ -217,7 +217,7 @@ def Attn_OrderOp : Attn_Op<"order", [
   }];
   let arguments = (ins StrAttr:$name, StrArrayAttr:$space, StrAttr:$from,
                        StrAttr:$to);
-  let results = (outs Attn_NamedTensorType:$result);
+  let results = (outs Attn_NamedTensor:$result);
   let regions = (region SizedRegion<1>:$keys);
   let assemblyFormat = [{
     $name `over` $space `from` $from `to` $to $keys attr-dict
@@ -250,7 +250,7 @@ def Attn_ReadOp : Attn_Op<"read", [
 
     Constraints: read_c1: one index a rank, all integers.
   }];
-  let arguments = (ins Attn_NamedTensorType:$tensor,
+  let arguments = (ins Attn_NamedTensor:$tensor,
                        Variadic<Attn_Integer>:$indices,
                        DefaultValuedAttr<Attn_BoundsAttr,
                                          "Bounds::inside">:$bounds);

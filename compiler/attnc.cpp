@@ -1,0 +1,17 @@
+//===- attnc.cpp - the compiler's command line ------------------*- C++ -*-===//
+#include "compiler/Options.h"
+#include "llvm/ADT/StringSwitch.h"
+#include "llvm/Support/InitLLVM.h"
+
+using namespace attn;
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
+  std::optional<Options> options = parseOptions(argc, argv);
+  if (!options)
+    return ExitUsage;
+  auto command = llvm::StringSwitch<int (*)(const Options &)>(options->command)
+                     .Case("fmt", fmtCommand)
+                     .Default(fmtCommand);
+  return command(*options);
+}
