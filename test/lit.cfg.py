@@ -9,7 +9,7 @@ import lit.formats
 config.name = "attn"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".attn", ".test"]
-config.excludes = ["Inputs", "zoo", "unit", "perf"]
+config.excludes = ["Inputs", "programs", "zoo", "unit", "perf"]
 config.test_source_root = os.path.dirname(__file__)
 
 config.environment["PATH"] = os.pathsep.join(
