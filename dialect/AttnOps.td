@@ -68,7 +68,7 @@ def Attn_CascadeOp : Attn_Op<"cascade", [
 }
 
 def Attn_KernelOp : Attn_Op<"kernel", [
-    HasOnlyGraphRegion, SingleBlock, NoTerminator,
+    Pure, HasOnlyGraphRegion, SingleBlock, NoTerminator,
     DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
   let summary = "definitions that run as one kernel";
   let description = [{
@@ -116,7 +116,7 @@ def Attn_MonoidOp : Attn_Op<"monoid", [
 }
 
 def Attn_EinsumOp : Attn_Op<"einsum", [
-    SingleBlock, NoTerminator,
+    Pure, SingleBlock, NoTerminator,
     DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
   let summary = "Z[space] = op[reduced](map)";
   let description = [{
@@ -201,7 +201,7 @@ def Attn_EquationsOp : Attn_Op<"equations", [
 }
 
 def Attn_OrderOp : Attn_Op<"order", [
-    SingleBlock, NoTerminator,
+    Pure, SingleBlock, NoTerminator,
     DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
   let summary = "coordinates in key order";
   let description = [{

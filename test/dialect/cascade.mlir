@@ -30,7 +30,7 @@ attn.cascade @gqa attributes {
     %y = attn.where %x, %c : f64
     attn.yield %y : f64
   } : !attn.tensor<["b", "h", "m", "n"], f32>
-  // CHECK: reduce <max> ["n"]
+  // CHECK: reduce #attn.reduce<max> ["n"]
   %M = attn.einsum ["M"] over ["b", "h", "m"] reduce #attn.reduce<max> ["n"] {
   ^bb0(%b: i32, %h: i32, %m: i32, %n: i32):
     %x = attn.read %S[%b, %h, %m, %n : i32, i32, i32, i32] : !attn.tensor<["b", "h", "m", "n"], f32>
