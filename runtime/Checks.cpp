@@ -48,11 +48,18 @@ int checkPort(Call &call, int32_t index) {
     return fail(ATTN_ERROR_DTYPE, "%s: %s is %s, expected %s", entry, name,
                 DtypeName(type.code, type.bits, type.lanes).text,
                 DtypeName(port.dtype_code, port.dtype_bits, 1).text);
+  // Extents beside a 0 count too: kernels compute with them.
+  Wide elements = 1;
   for (int32_t axis = 0; axis < port.ndim; ++axis) {
-    if (tensor->shape[axis] < 0)
+    int64_t extent = tensor->shape[axis];
+    if (extent < 0)
       return fail(ATTN_ERROR_SHAPE, "%s: %s axis %d has extent %" PRId64, entry,
-                  name, int(axis), tensor->shape[axis]);
-    view.empty |= tensor->shape[axis] == 0;
+                  name, int(axis), extent);
+    view.empty |= extent == 0;
+    elements *= std::max<int64_t>(extent, 1);
+    if (elements > maxSpan)
+      return fail(ATTN_ERROR_SHAPE, "%s: %s is larger than the address space",
+                  entry, name);
   }
   if (!tensor->data && !view.empty)
     return fail(ATTN_ERROR_NULL, "%s: %s has null data", entry, name);
@@ -61,8 +68,8 @@ int checkPort(Call &call, int32_t index) {
 }
 
 /// Fills view.strides; axes of extent 1 get the stride a compact tensor would
-/// have there, so that kernels find dense data dense. False on overflow.
-bool normaliseStrides(PortView &view, const int64_t *given) {
+/// have there, so that kernels find dense data dense.
+void normaliseStrides(PortView &view, const int64_t *given) {
   int64_t compact = 1;
   for (int32_t axis = view.ndim; axis-- > 0;) {
     int64_t extent = view.shape[axis];
@@ -72,13 +79,9 @@ bool normaliseStrides(PortView &view, const int64_t *given) {
     }
     int64_t stride = given && extent > 1 ? given[axis] : compact;
     view.strides[axis] = stride;
-    if (__builtin_mul_overflow(stride, extent, &compact)) {
-      if (!given)
-        return false;
-      compact = 0;
-    }
+    if (__builtin_mul_overflow(stride, extent, &compact))
+      compact = 0; // an absurd stride, refused below
   }
-  return true;
 }
 
 /// The elements' offsets stay within maxSpan, and the addresses in memory.
@@ -117,14 +120,12 @@ int checkTensorStorage(const Call &call, int32_t index) {
   uint64_t data = reinterpret_cast<uintptr_t>(tensor.data);
   view.data = reinterpret_cast<const void *>(
       static_cast<uintptr_t>(data + tensor.byte_offset));
-  if (!normaliseStrides(view, tensor.strides))
-    return fail(ATTN_ERROR_SHAPE, "%s: %s is larger than the address space",
-                entry, name);
+  normaliseStrides(view, tensor.strides);
   if (view.empty)
     return ATTN_OK;
   if (!inAddressSpace(view, data, tensor.byte_offset))
-    return fail(tensor.strides ? ATTN_ERROR_STRIDES : ATTN_ERROR_SHAPE,
-                "%s: %s reaches outside the address space", entry, name);
+    return fail(ATTN_ERROR_STRIDES, "%s: %s reaches outside the address space",
+                entry, name);
   unsigned alignment = std::max(1, view.bits / 8);
   if ((data + tensor.byte_offset) % alignment)
     return fail(ATTN_ERROR_ALIGNMENT,

@@ -34,10 +34,10 @@ std::unique_ptr<ThreadPool> makePool(int threads) {
   if (threads == 1)
     return nullptr;
 #if ATTN_RUNTIME_TBB
-  return makeTbbPool(threads);
-#else
-  return makeOwnPool(threads);
+  if (std::unique_ptr<ThreadPool> pool = makeTbbPool(threads))
+    return pool;
 #endif
+  return makeOwnPool(threads);
 }
 
 } // namespace

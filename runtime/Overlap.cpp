@@ -116,6 +116,8 @@ bool attn::rt::overlapsItself(const PortView &view) {
   Solver solver;
   for (int32_t axis = 0; axis < view.ndim; ++axis) {
     Wide last = view.shape[axis] - 1, stride = view.strides[axis];
+    if (last > 0 && stride == 0)
+      return true;
     if (last > 0)
       solver.add(stride < 0 ? -stride : stride, -last, last);
   }

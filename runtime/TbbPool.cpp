@@ -5,6 +5,7 @@
 #include "ThreadPool.h"
 
 #include <oneapi/tbb/blocked_range.h>
+#include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/task_arena.h>
 
@@ -36,5 +37,11 @@ private:
 } // namespace
 
 std::unique_ptr<ThreadPool> attn::rt::makeTbbPool(int threads) {
+  // A wider arena would only print a warning.
+  using tbb::global_control;
+  size_t limit =
+      global_control::active_value(global_control::max_allowed_parallelism);
+  if (static_cast<size_t>(threads) > limit)
+    return nullptr;
   return std::make_unique<TbbPool>(threads);
 }

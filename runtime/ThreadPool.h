@@ -37,6 +37,7 @@ public:
 };
 
 std::unique_ptr<ThreadPool> makeOwnPool(int threads);
+/// Null if oneTBB would not grant so many threads: it has one for each CPU.
 std::unique_ptr<ThreadPool> makeTbbPool(int threads);
 
 } // namespace attn::rt

@@ -105,7 +105,8 @@ typedef struct attn_entry_version {
   const char *target; /* "x86-64", "x86-64-v3", "x86-64-v4", "amx", ... */
   uint32_t flags;
   uint32_t reserved;
-  /* Bytes needed: out[0] = shared workspace, out[1] = scratch per worker. */
+  /* Bytes needed: out[0] = shared workspace, out[1] = scratch per worker. A
+   * size beyond 64 bits is INT64_MAX, never a wrapped number. */
   void (*workspace)(const int64_t *extents, int64_t out[2]);
   /* 0, or an attn_status. */
   int (*run)(const attn_invocation *);
