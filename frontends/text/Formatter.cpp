@@ -63,7 +63,7 @@ private:
   void measure(Unit &unit);
   void align();
   void emitComments(size_t token, unsigned indent, bool blanks);
-  void emit(const Unit &unit);
+  void emit(const Unit &unit, bool startsGroup);
   void startLine(unsigned indent, bool startsGroup);
   std::string joinLines();
 
@@ -192,11 +192,12 @@ void Formatter::startLine(unsigned indent, bool startsGroup) {
 /// the source stays.
 void Formatter::emitComments(size_t token, unsigned indent, bool blanks) {
   uint32_t end = token ? tokens[token - 1].range.end : file.base();
+  // None at the top of the file or of a block.
+  bool first = !token || tokens[token - 1].kind == Tok::LBrace;
   auto keepBlank = [&](uint32_t begin) {
-    bool first = lines.empty() || lines.back().text == "{" ||
-                 StringRef(lines.back().text).ends_with(" {");
     if (blanks && !first && blankBetween(end, begin))
       startLine(0, true);
+    first = false;
   };
   for (const Comment &comment : commentsBefore(token)) {
     if (comment.startsLine) {
@@ -211,8 +212,9 @@ void Formatter::emitComments(size_t token, unsigned indent, bool blanks) {
     keepBlank(tokens[token].range.begin);
 }
 
-void Formatter::emit(const Unit &unit) {
+void Formatter::emit(const Unit &unit, bool startsGroup) {
   SmallVector<Bracket> brackets;
+  unsigned continuation = unit.indent + step;
   auto lineIndent = [&] {
     StringRef line = lines.back().text;
     return unsigned(line.size() - line.ltrim(' ').size());
@@ -221,15 +223,18 @@ void Formatter::emit(const Unit &unit) {
     const Token &token = tokens[at];
     bool opens = token.kind == Tok::LParen || token.kind == Tok::LBracket;
     bool closes = token.kind == Tok::RParen || token.kind == Tok::RBracket;
+    bool clause = token.kind == Tok::With || token.kind == Tok::Cut;
+    if (clause)
+      continuation = unit.indent + step;
     Bracket bracket =
-        brackets.empty() ? Bracket{unit.indent + step, 0} : brackets.back();
+        brackets.empty() ? Bracket{continuation, 0} : brackets.back();
     if (closes)
       brackets.pop_back();
     if (at == unit.first) {
       Tok kind = token.kind;
       bool brace = kind == Tok::LBrace || kind == Tok::RBrace;
       emitComments(at, brace ? step : unit.indent, kind != Tok::LBrace);
-      startLine(unit.indent, !unit.inBlock && !unit.defining);
+      startLine(unit.indent, startsGroup);
     } else if (breaksBefore(at)) {
       unsigned indent = closes ? bracket.closeIndent : bracket.indent;
       emitComments(at, bracket.indent, /*blanks=*/false);
@@ -242,10 +247,12 @@ void Formatter::emit(const Unit &unit) {
     }
     unsigned column = columnsOf(lines.back().text);
     lines.back().text += text(token.range);
+    if (clause) // its relations stand below each other
+      continuation = column + token.range.end - token.range.begin + 1;
     if (opens && at + 1 < unit.last && breaksBefore(at + 1))
       brackets.push_back({lineIndent() + step, lineIndent()});
     else if (opens)
-      brackets.push_back({column + 1, column});
+      brackets.push_back({column + 1, lineIndent()});
     if (const Comment *comment = trailing(at))
       lines.back().comment = text(comment->range);
   }
@@ -278,8 +285,13 @@ std::string Formatter::joinLines() {
 std::string Formatter::run() {
   splitUnits();
   align();
-  for (const Unit &unit : units)
-    emit(unit);
+  for (auto [index, unit] : llvm::enumerate(units)) {
+    // Statements of one block are a group, and defs of one expression.
+    const Unit *above = index ? &units[index - 1] : nullptr;
+    bool joins = above && unit.inBlock == above->inBlock &&
+                 (unit.inBlock || (unit.defining && above->defining));
+    emit(unit, !joins);
+  }
   emitComments(tokens.size() - 1, 0, /*blanks=*/true);
   return joinLines();
 }

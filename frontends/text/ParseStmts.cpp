@@ -79,17 +79,16 @@ bool Parser::block(const Ident *def, SmallVectorImpl<const Stmt *> &out) {
 /// `return` ends the block of a def, and stands nowhere else.
 void Parser::checkReturn(const Ident *def, ArrayRef<const Stmt *> body,
                          SourceRange close) {
-  const Stmt *last = body.empty() ? nullptr : body.back();
+  bool returned = false;
   for (const Stmt *stmt : body) {
-    if (!llvm::isa<ReturnStmt>(stmt))
-      continue;
-    if (!def)
-      error(stmt->range(), "`return` ends a def, this is a cascade",
-            "an output is defined by an equation");
-    else if (stmt != last)
-      error(stmt->range(), "`return` is not the last statement");
+    if (returned)
+      return void(error(stmt->range(), "a statement after `return`"));
+    returned = llvm::isa<ReturnStmt>(stmt);
+    if (returned && !def)
+      return void(error(stmt->range(), "`return` ends a def, this is a cascade",
+                        "an output is defined by an equation"));
   }
-  if (def && !llvm::isa_and_nonnull<ReturnStmt>(last))
+  if (def && !returned)
     error(close, "the block of def " + def->name + " ends without `return`");
 }
 
