@@ -1,8 +1,10 @@
 //===- attn-opt.cpp - mlir-opt for the dialects of attnc --------*- C++ -*-===//
 #include "compiler/Dialects.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "passes/Passes.h"
 
 int main(int argc, char **argv) {
+  attn::registerAttnPasses();
   mlir::DialectRegistry registry;
   attn::registerDialects(registry);
   return mlir::asMainReturnCode(mlir::MlirOptMain(

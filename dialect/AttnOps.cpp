@@ -9,6 +9,23 @@
 using namespace mlir;
 using namespace attn;
 
+/// `inside` is the default and not written.
+static ParseResult parseBounds(OpAsmParser &parser, BoundsAttr &bounds) {
+  StringRef keyword;
+  Bounds value = Bounds::inside;
+  if (succeeded(parser.parseOptionalKeyword(
+          &keyword, {"inside", "absent", "data"})))
+    value = *symbolizeBounds(keyword);
+  bounds = BoundsAttr::get(parser.getContext(), value);
+  return success();
+}
+
+static void printBounds(OpAsmPrinter &printer, Operation *,
+                        BoundsAttr bounds) {
+  if (bounds && bounds.getValue() != Bounds::inside)
+    printer << ' ' << stringifyBounds(bounds.getValue());
+}
+
 #define GET_OP_CLASSES
 #include "dialect/AttnOps.cpp.inc"
 

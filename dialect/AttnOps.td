@@ -20,8 +20,8 @@ def Attn_Integer : AnyTypeOf<[I32, I64], "integer">;
 //===----------------------------------------------------------------------===//
 
 def Attn_CascadeOp : Attn_Op<"cascade", [
-    Symbol, IsolatedFromAbove, HasOnlyGraphRegion, SingleBlock, NoTerminator,
-    OpAsmOpInterface]> {
+    Symbol, IsolatedFromAbove, RegionKindInterface, HasOnlyGraphRegion,
+    SingleBlock, NoTerminator, OpAsmOpInterface]> {
   let summary = "a set of einsums with named inputs and outputs";
   let description = [{
     Block arguments are the inputs. The body is a graph: definitions may stand
@@ -256,7 +256,7 @@ def Attn_ReadOp : Attn_Op<"read", [
                                          "Bounds::inside">:$bounds);
   let results = (outs Attn_Scalar:$result);
   let assemblyFormat = [{
-    $tensor `[` ($indices^ `:` type($indices))? `]` ($bounds^)? attr-dict
+    $tensor `[` ($indices^ `:` type($indices))? `]` custom<Bounds>($bounds) attr-dict
     `:` type($tensor)
   }];
   let hasVerifier = 1;

@@ -1,0 +1,175 @@
+//===- Affine.h - coordinates, extents and conditions as sets ---*- C++ -*-===//
+// The index analysis of cascades: integer scalars of a region as linear forms
+// over coordinates, extents and run-time scalars, and conditions as sets of
+// points. Everything that is not linear (floordiv by an extent, a product of
+// extents, the value of a tensor) is one more variable with what is known about
+// it, so every integer has a form and every fact is a set.
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_DIALECT_AFFINE_H
+#define ATTN_DIALECT_AFFINE_H
+
+#include "dialect/Attn.h"
+#include "dialect/PointSet.h"
+#include "mlir/Analysis/Presburger/PresburgerRelation.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/DenseSet.h"
+#include <functional>
+#include <map>
+#include <vector>
+
+namespace attn {
+
+/// LANGUAGE section 5: `Affine` indices must be proved inside, `Data` ones read
+/// as absent when outside, `Opaque` ones cannot be bounded.
+enum class IndexKind { Affine, Data, Opaque };
+
+/// Which side of the truth an answer may err on.
+enum class Approximation { Over, Under };
+
+/// A variable of an iteration space.
+struct SpaceVariable {
+  enum Kind {
+    Coordinate, // of `rank`, 0 <= x < |rank|
+    Extent,     // of `rank`
+    Scalar,     // the 0-d tensor `value`
+    Derived,    // determined by the variables in `definition`
+    Data,       // the tensor element `value`
+    Opaque      // any other integer `value`
+  } kind = Derived;
+  mlir::Value value;
+  mlir::StringAttr rank;
+  /// What is known of it, in terms of variables with smaller numbers mostly.
+  PointSet definition = PointSet::all();
+  /// Bounds that hold for every value of the others.
+  std::optional<int64_t> lower, upper;
+  /// Of a product of variables: its factors.
+  llvm::SmallVector<unsigned, 2> factors;
+};
+
+/// Coordinates (block arguments), extents and scalars of one cascade as
+/// numbered variables, and the forms and sets over them. Variables appear as
+/// they are met; sets stay valid.
+class IterationSpace {
+public:
+  explicit IterationSpace(CascadeOp cascade) : cascade(cascade) {}
+
+  CascadeOp getCascade() const { return cascade; }
+  const SpaceVariable &operator[](unsigned variable) const {
+    return variables[variable];
+  }
+  unsigned size() const { return variables.size(); }
+
+  /// Makes the block arguments of a region of an einsum or order coordinates.
+  void addRegion(mlir::Region &region);
+  /// Makes a block argument stand for a form instead of a coordinate.
+  void bind(mlir::Value argument, AffineForm form);
+
+  //===--------------------------------------------------------------------===//
+  // Integers
+  //===--------------------------------------------------------------------===//
+
+  /// The linear form of an i32 or i64; non-linear parts are variables.
+  AffineForm formOf(mlir::Value value);
+  /// The form if it is affine in coordinates, extents and run-time scalars.
+  std::optional<AffineForm> affineOf(mlir::Value value);
+  AffineForm extentOf(mlir::StringAttr rank);
+  /// An extent expression, as an index (not clamped).
+  AffineForm formOf(ExtentAttr extent);
+  static IndexKind classify(mlir::Value index);
+  /// The coordinate of `rank` that relations give, where it is determined by
+  /// the coordinates of `region`.
+  std::optional<AffineForm> determined(mlir::StringAttr rank,
+                                       mlir::Region &region);
+
+  //===--------------------------------------------------------------------===//
+  // Conditions
+  //===--------------------------------------------------------------------===//
+
+  /// Points where a bool is present and true (`value`), or present and false.
+  PointSet truth(mlir::Value condition, Approximation side, bool value = true);
+  /// Points where a scalar is present.
+  PointSet presence(mlir::Value scalar, Approximation side);
+  /// Points at which a value of a region is evaluated, from the conditions on
+  /// every path to the region's yield; never too few. Of an einsum that the
+  /// front end made for a subexpression, its readers' conditions count too.
+  PointSet demand(mlir::Value value);
+  /// Points where index `position` of a read lies in the rank's extent.
+  PointSet inExtent(ReadOp read, unsigned position);
+  /// Points where all indices of a read lie in the tensor's domain: the box of
+  /// its extents, and for Bounds other than `data` the base points.
+  PointSet inDomain(ReadOp read);
+
+  /// `set` with all that is known of the variables in it.
+  PointSet withFacts(const PointSet &set);
+  bool isEmpty(const PointSet &set);
+  /// Does `fact` hold at every point of `set`?
+  bool implies(const PointSet &set, const PointSet &fact);
+
+  /// A condition as a set over `dims` (its dimensions), with extents and
+  /// scalars as symbols, facts included; unknown parts count as `whenUnknown`.
+  mlir::presburger::PresburgerSet
+  setOf(mlir::Value condition, bool whenUnknown,
+        llvm::ArrayRef<mlir::Value> dims,
+        llvm::SmallVectorImpl<unsigned> &symbols);
+  /// The same of any set of this space.
+  mlir::presburger::PresburgerSet
+  toPresburger(const PointSet &set, llvm::ArrayRef<mlir::Value> dims,
+               llvm::SmallVectorImpl<unsigned> &symbols);
+
+  /// Told which tensors are present at every point of their domain; inputs
+  /// are. Without it only inputs count.
+  std::function<bool(mlir::Value)> isTotal;
+
+private:
+  struct Interval {
+    std::optional<int64_t> lower, upper;
+  };
+  /// What a derived variable is, its operands' forms, what else tells it apart.
+  using Key =
+      std::tuple<int, std::vector<int64_t>, const void *>;
+
+  AffineForm compute(mlir::Value value);
+  AffineForm exprForm(mlir::AffineExpr expr, ExtentAttr extent);
+  AffineForm mapForm(MapOp op);
+  AffineForm readForm(ReadOp read);
+  std::optional<AffineForm> unfold(ReadOp read);
+  AffineForm quotient(const AffineForm &numerator, const AffineForm &divisor);
+  AffineForm product(const AffineForm &a, const AffineForm &b);
+  AffineForm minimum(const AffineForm &a, const AffineForm &b, bool greatest);
+  AffineForm choice(ElseOp op);
+  AffineForm opaque(mlir::Value value);
+  unsigned monomial(llvm::ArrayRef<unsigned> factors);
+  Interval intervalOf(const AffineForm &form) const;
+  std::pair<unsigned, bool> derived(int what,
+                                    llvm::ArrayRef<AffineForm> operands,
+                                    const void *more = nullptr);
+  unsigned newVariable(SpaceVariable::Kind kind, mlir::Value value = {},
+                       mlir::StringAttr rank = {});
+  PointSet compare(MapOp op, bool value);
+  PointSet logic(MapOp op, Approximation side, bool value);
+  PointSet elseTruth(ElseOp op, Approximation side, bool value);
+  std::optional<PointSet> unfoldTruth(ReadOp read, Approximation side,
+                                      bool value);
+  bool enterDefinition(ReadOp read, EinsumOp einsum,
+                       llvm::DenseMap<mlir::Value, AffineForm> &saved);
+  PointSet computeDemand(mlir::Value value);
+  PointSet demandOfUse(mlir::OpOperand &use);
+  PointSet demandOfResult(EinsumOp op);
+  bool tensorIsTotal(mlir::Value tensor);
+
+  CascadeOp cascade;
+  std::vector<SpaceVariable> variables;
+  llvm::DenseMap<mlir::Value, AffineForm> forms;
+  llvm::DenseMap<mlir::Value, PointSet> demands;
+  llvm::DenseMap<mlir::Attribute, unsigned> extents;
+  llvm::DenseMap<mlir::Value, unsigned> scalars;
+  std::map<Key, unsigned> derivedVariables;
+  llvm::DenseSet<mlir::Operation *> unfolding;
+};
+
+/// Was the tensor named by the front end for a subexpression? Such names hold a
+/// character that no source name has.
+bool isSubexpression(llvm::StringRef name);
+
+} // namespace attn
+#endif // ATTN_DIALECT_AFFINE_H

@@ -1,0 +1,100 @@
+//===- InlineMaps.cpp - pure maps into their readers ------------*- C++ -*-===//
+// Naming an intermediate never changes a result, so a pure map is put into
+// every einsum that reads it inside its domain. What a program named and what
+// it wrote in line then look alike to the passes that follow; SplitRanks names
+// again what is worth naming.
+#include "dialect/Functions.h"
+#include "passes/Expr.h"
+#include "passes/cascade/Normalise.h"
+#include "llvm/ADT/SetVector.h"
+
+using namespace mlir;
+using namespace attn;
+
+/// A map that can stand in its readers: one result, no guard of its own, and
+/// not an equation of a recurrence (those are read through attn.equations).
+static EinsumOp inlinableMap(Value tensor) {
+  auto op = tensor.getDefiningOp<EinsumOp>();
+  if (!op || op.isReduction() || op.getNumResults() != 1 ||
+      !op.getGuard().empty())
+    return {};
+  for (Operation *user : op->getUsers())
+    if (isa<EquationsOp>(user))
+      return {};
+  return op;
+}
+
+/// Replaces reads of maps in `region` by their expressions.
+static bool inlineInto(Region &region) {
+  Block &block = region.front();
+  bool changed = false;
+  for (Operation &op : llvm::make_early_inc_range(block)) {
+    auto read = dyn_cast<ReadOp>(op);
+    if (!read || read.getBounds() != Bounds::inside)
+      continue;
+    EinsumOp map = inlinableMap(read.getTensor());
+    if (!map || map->isAncestor(region.getParentOp()))
+      continue;
+    OpBuilder b(read);
+    IRMapping mapping;
+    mapping.map(map.getMap().getArguments(), read.getIndices());
+    YieldOp yield = map.getMapYield();
+    Value value = cloneExpr(b, yield.getOperand(0), mapping);
+    if (map.getRounded())
+      value = CastOp::create(
+          b, read.getLoc(), value.getType(), value,
+          cast<NamedTensorType>(map.getResultTypes()[0]).getElementType());
+    read.getResult().replaceAllUsesWith(value);
+    read.erase();
+    changed = true;
+  }
+  return changed;
+}
+
+/// Same operation, attributes and operands: one is enough.
+static void shareEqual(Region &region) {
+  Block &block = region.front();
+  DenseMap<unsigned, SmallVector<Operation *>> seen;
+  for (Operation &op : llvm::make_early_inc_range(block)) {
+    if (isa<YieldOp>(op))
+      continue;
+    unsigned hash = OperationEquivalence::computeHash(
+        &op, OperationEquivalence::directHashValue,
+        OperationEquivalence::ignoreHashValue,
+        OperationEquivalence::IgnoreLocations);
+    bool found = false;
+    for (Operation *other : seen[hash])
+      if (OperationEquivalence::isEquivalentTo(
+              &op, other, OperationEquivalence::exactValueMatch, nullptr,
+              OperationEquivalence::IgnoreLocations)) {
+        op.replaceAllUsesWith(other);
+        found = true;
+        break;
+      }
+    if (found)
+      op.erase();
+    else
+      seen[hash].push_back(&op);
+  }
+}
+
+static void eraseUnused(Region &region) {
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(region.front())))
+    if (!isa<YieldOp>(op) && op.use_empty())
+      op.erase();
+}
+
+void attn::inlineMaps(CascadeOp cascade) {
+  Block &body = cascade.getBody().front();
+  for (Operation &op : body)
+    for (Region &region : op.getRegions()) {
+      if (region.empty() || isa<KernelOp>(op))
+        continue;
+      // Maps read maps: until nothing is left. Definitions are well founded and
+      // a map that reads itself goes through attn.equations.
+      while (inlineInto(region))
+        shareEqual(region);
+      eraseUnused(region);
+    }
+  eraseDead(cascade);
+}
