@@ -126,8 +126,8 @@ void Diagnostics::render(llvm::raw_ostream &os,
 void Diagnostics::render(llvm::raw_ostream &os) const {
   for (const Diagnostic &diagnostic : list)
     render(os, diagnostic);
-  if (errors > errorLimit)
-    os << "error: too many errors, the first " << errorLimit << " are shown\n";
+  if (limitReached())
+    os << "error: stopped after " << errorLimit << " errors\n";
 }
 
 std::string Diagnostics::str() const {

@@ -1,6 +1,7 @@
 //===- DeclTest.cpp - cascades, defs, monoids, statements -----------------===//
 
 #include "SyntaxTest.h"
+#include <set>
 
 using namespace attn::text;
 
@@ -13,7 +14,7 @@ TEST(Decl, EveryProgramParses) {
 }
 
 TEST(Decl, Prelude) {
-  EXPECT_TRUE(preludeText().starts_with("# --- presence and choice\n"));
+  EXPECT_EQ(preludeText(), specificationBlock("## 15. Prelude\n"));
   Parsed parsed(preludeText());
   std::set<llvm::StringRef> names;
   for (const Decl *decl : parsed.ast.decls)

@@ -91,7 +91,7 @@ TEST_F(Sources, ErrorLimit) {
   EXPECT_EQ(diagnostics.all().size(), 2 * Diagnostics::errorLimit);
   EXPECT_EQ(diagnostics.errorCount(), 30u);
   EXPECT_TRUE(llvm::StringRef(diagnostics.str())
-                  .ends_with("too many errors, the first 20 are shown\n"));
+                  .ends_with("error: stopped after 20 errors\n"));
 }
 
 TEST_F(Sources, SortKeepsNotesBehind) {

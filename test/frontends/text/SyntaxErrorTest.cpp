@@ -10,11 +10,9 @@ static constexpr llvm::StringRef answerMark = "----------------\n";
 
 /// syntax-errors.txt holds texts with their exact diagnostics.
 TEST(SyntaxError, ExactTexts) {
-  auto file = llvm::MemoryBuffer::getFile(
-      ATTN_SOURCE_DIR "/test/frontends/text/syntax-errors.txt");
-  ASSERT_TRUE(bool(file));
+  std::string file = fileText("/test/frontends/text/syntax-errors.txt");
   llvm::SmallVector<llvm::StringRef> cases;
-  (*file)->getBuffer().split(cases, caseMark);
+  llvm::StringRef(file).split(cases, caseMark);
   ASSERT_GT(cases.size(), 50u);
   for (llvm::StringRef block : llvm::drop_begin(cases)) {
     auto [text, answer] = block.split(answerMark);

@@ -64,16 +64,30 @@ inline std::string stmtsOf(llvm::StringRef text) {
   return body.str();
 }
 
+inline std::string fileText(llvm::StringRef path) {
+  auto buffer = llvm::MemoryBuffer::getFile(ATTN_SOURCE_DIR + path);
+  EXPECT_TRUE(bool(buffer)) << path.str();
+  return buffer ? (*buffer)->getBuffer().str() : "";
+}
+
+/// The first block of code below a heading of the specification.
+inline std::string specificationBlock(llvm::StringRef heading) {
+  std::string text = fileText("/frontends/text/LANGUAGE.md");
+  llvm::StringRef rest = llvm::StringRef(text).split(heading).second;
+  return rest.split("```\n").second.split("```").first.str();
+}
+
 /// Every program of the project: the examples, the tour, the prelude.
 inline std::map<std::string, std::string> programs() {
   std::map<std::string, std::string> found;
-  for (llvm::StringRef folder : {"/examples", "/test/frontends/text/programs"})
-    for (const auto &entry : std::filesystem::recursive_directory_iterator(
-             (ATTN_SOURCE_DIR + folder).str()))
-      if (entry.path().extension() == ".attn") {
-        auto buffer = llvm::MemoryBuffer::getFile(entry.path().string());
-        found[entry.path().string()] = (*buffer)->getBuffer().str();
-      }
+  for (const auto &entry : std::filesystem::recursive_directory_iterator(
+           ATTN_SOURCE_DIR "/examples"))
+    if (entry.path().extension() == ".attn") {
+      llvm::StringRef path(entry.path().native());
+      path.consume_front(ATTN_SOURCE_DIR);
+      found[path.str()] = fileText(path);
+    }
+  found["tour"] = specificationBlock("## 1. Tour\n");
   found["prelude"] = preludeText().str();
   return found;
 }
