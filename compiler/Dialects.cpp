@@ -1,7 +1,6 @@
 //===- Dialects.cpp - dialects of attnc and of its lowerings ----*- C++ -*-===//
 #include "compiler/Dialects.h"
 #include "dialect/tile/Tile.h"
-#include "dialect/tile/Tile.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"

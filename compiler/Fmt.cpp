@@ -10,8 +10,7 @@ int attn::fmtCommand(const Options &options) {
   if (!buffer)
     return ExitBadInput;
   text::SourceManager sources;
-  const text::SourceFile *file =
-      sources.add(options.file, buffer->getBuffer());
+  const text::SourceFile *file = sources.add(options.file, buffer->getBuffer());
   if (!file) {
     llvm::errs() << "attnc: " << options.file << " is too large\n";
     return ExitBadInput;

@@ -47,8 +47,7 @@ cl::list<std::string> shape("shape", cl::desc("Extents of ranks"),
                             cl::value_desc("b=1,m=4096,.."), cl::CommaSeparated,
                             cl::cat(category), cl::sub(runSub),
                             cl::sub(interpretSub));
-cl::list<std::string> inputs("input",
-                             cl::desc("An input, else it is random"),
+cl::list<std::string> inputs("input", cl::desc("An input, else it is random"),
                              cl::value_desc("NAME=FILE.npy|SCALAR"),
                              cl::cat(category), cl::sub(runSub),
                              cl::sub(interpretSub));
@@ -128,8 +127,8 @@ std::string commandName() {
 
 std::optional<attn::Options> attn::parseOptions(int argc,
                                                 const char *const *argv) {
-  for (cl::SubCommand *sub : {&compileSub, &runSub, &interpretSub, &zooSub,
-                              &fmtSub, &explainSub})
+  for (cl::SubCommand *sub :
+       {&compileSub, &runSub, &interpretSub, &zooSub, &fmtSub, &explainSub})
     cl::HideUnrelatedOptions(category, *sub);
   cl::SetVersionPrinter([](raw_ostream &os) {
     os << "attnc " ATTN_VERSION " (LLVM " LLVM_VERSION_STRING ")\n";

@@ -24,7 +24,7 @@ using NameValue = std::pair<std::string, std::string>;
 struct Options {
   std::string command; ///< "" (compile), "run", "interpret", "zoo", ...
   std::string file;
-  std::string output;           ///< -o
+  std::string output; ///< -o
   std::string emit, target, entry;
   std::vector<NameValue> consts, inputs, outputs;
   std::vector<std::pair<std::string, int64_t>> shape;

@@ -2,10 +2,15 @@
 #ifndef ATTN_COMPILER_PIPELINES_H
 #define ATTN_COMPILER_PIPELINES_H
 
+namespace mlir {
+class OpPassManager;
+}
+
 namespace attn {
 
-/// Makes every pass of attnc known to pass pipelines by its flag.
-void registerPasses();
+/// What every program goes through before anything is done with it. Changes
+/// nothing.
+void buildChecks(mlir::OpPassManager &passes);
 
 } // namespace attn
 #endif // ATTN_COMPILER_PIPELINES_H

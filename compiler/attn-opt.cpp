@@ -2,9 +2,11 @@
 #include "compiler/Dialects.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "passes/Passes.h"
+#include "passes/derive/Passes.h"
 
 int main(int argc, char **argv) {
   attn::registerAttnPasses();
+  attn::registerAttnDerivePasses();
   mlir::DialectRegistry registry;
   attn::registerDialects(registry);
   return mlir::asMainReturnCode(mlir::MlirOptMain(

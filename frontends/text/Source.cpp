@@ -25,6 +25,13 @@ const SourceFile *SourceManager::add(StringRef name, StringRef text) {
   return &files.emplace_back(name, text, uint32_t(base));
 }
 
+const SourceFile *SourceManager::find(StringRef name) const {
+  for (const SourceFile &file : files)
+    if (file.name() == name)
+      return &file;
+  return nullptr;
+}
+
 const SourceFile *SourceManager::fileOf(uint32_t offset) const {
   for (const SourceFile &file : files)
     if (file.contains(offset))

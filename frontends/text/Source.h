@@ -59,6 +59,8 @@ public:
   /// Copies `text`. Returns null when the offset space (2 GiB) is used up.
   const SourceFile *add(llvm::StringRef name, llvm::StringRef text);
 
+  /// The file of that name; null if there is none.
+  const SourceFile *find(llvm::StringRef name) const;
   /// The file that holds `offset`; null if there is none.
   const SourceFile *fileOf(uint32_t offset) const;
   LineColumn lineColumn(uint32_t offset) const;

@@ -1,0 +1,196 @@
+//===- Arguments.cpp - what a cascade is called with ------------*- C++ -*-===//
+#include "compiler/Arguments.h"
+#include "dialect/Philox.h"
+#include "dialect/interpreter/Npy.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace attn;
+
+namespace {
+
+int complain(ExitCode code, const Twine &message) {
+  llvm::errs() << "attnc: " << message << "\n";
+  return code;
+}
+
+StringRef nameOf(ArrayAttr ports, unsigned i) {
+  return cast<PortAttr>(ports[i]).getName().getValue();
+}
+
+bool isPort(ArrayAttr ports, StringRef name) {
+  return llvm::any_of(ports.getAsRange<PortAttr>(), [&](PortAttr port) {
+    return port.getName().getValue() == name;
+  });
+}
+
+const std::string *valueOf(ArrayRef<NameValue> entries, StringRef name) {
+  for (auto &[key, value] : entries)
+    if (key == name)
+      return &value;
+  return nullptr;
+}
+
+/// Names on the command line that the cascade does not have.
+int checkNames(CascadeOp cascade, const Options &options) {
+  for (auto &[name, value] : options.inputs)
+    if (!isPort(cascade.getInputs(), name))
+      return complain(ExitUsage, "--input: no input " + name + " in " +
+                                     cascade.getSymName());
+  for (auto &[name, value] : options.outputs)
+    if (!isPort(cascade.getOutputs(), name))
+      return complain(ExitUsage, "--output: no output " + name + " in " +
+                                     cascade.getSymName());
+  for (auto &[name, extent] : options.shape)
+    if (!cascade.findRank(name))
+      return complain(ExitUsage, "--shape: no rank " + name + " in " +
+                                     cascade.getSymName());
+  return ExitOk;
+}
+
+std::optional<Array> parseScalar(StringRef text, Type element) {
+  if (element.isInteger(1)) {
+    if (text != "true" && text != "false")
+      return std::nullopt;
+    return Array::integer({}, element, {text == "true"});
+  }
+  if (isa<FloatType>(element)) {
+    // getAsDouble knows neither inf nor nan of the command line.
+    char *end;
+    std::string copy = text.str();
+    double value = std::strtod(copy.c_str(), &end);
+    if (copy.empty() || *end)
+      return std::nullopt;
+    return Array::real({}, element, {value});
+  }
+  int64_t value;
+  if (text.getAsInteger(0, value))
+    return std::nullopt;
+  return Array::integer({}, element, {value});
+}
+
+int readInput(StringRef name, StringRef text, NamedTensorType type,
+              Array &input) {
+  Type element = type.getElementType();
+  if (text.ends_with(".npy")) {
+    llvm::Expected<Array> array = readNpy(text, type.getContext());
+    if (!array)
+      return complain(ExitBadInput,
+                      "--input " + name + ": " + toString(array.takeError()));
+    input = array->convertedTo(element);
+    return ExitOk;
+  }
+  if (!type.getRanks().empty())
+    return complain(ExitUsage, "--input " + name + "=" + text +
+                                   ": a tensor is read from a .npy file");
+  std::optional<Array> scalar = parseScalar(text, element);
+  if (!scalar)
+    return complain(ExitUsage, "--input " + name + "=" + text +
+                                   ": not a number of the type of " + name);
+  input = scalar->convertedTo(element);
+  return ExitOk;
+}
+
+/// Reals are N(0,1); integers lie in [0, limit], as lengths, indices and
+/// documents do.
+Array randomArray(Type element, ArrayRef<int64_t> shape, uint64_t seed,
+                  int64_t port, int64_t limit) {
+  Array array;
+  array.shape.assign(shape.begin(), shape.end());
+  array.element = element;
+  if (auto integer = dyn_cast<IntegerType>(element))
+    limit = integer.getWidth() == 1
+                ? 1
+                : std::min(limit, llvm::maxIntN(integer.getWidth()));
+  for (int64_t i = 0, e = array.size(); i < e; ++i) {
+    if (isa<FloatType>(element))
+      array.reals.push_back(
+          roundTo(element, philox::normal(seed, {port, i, i >> 32})));
+    else
+      array.integers.push_back(philox::generate(seed, {port, i, i >> 32})[0] %
+                               (limit + 1));
+  }
+  return array;
+}
+
+} // namespace
+
+NamedTensorType attn::inputType(CascadeOp cascade, unsigned port) {
+  return cast<NamedTensorType>(cascade.getBody().getArgument(port).getType());
+}
+
+NamedTensorType attn::outputType(CascadeOp cascade, unsigned port) {
+  return cast<NamedTensorType>(
+      cascade.getReturn().getOutputs()[port].getType());
+}
+
+SmallVector<int64_t> attn::shapeOf(NamedTensorType type,
+                                   const Extents &extents) {
+  return llvm::map_to_vector(
+      type.getRanks(), [&](StringAttr rank) { return extents.lookup(rank); });
+}
+
+int attn::makeArguments(CascadeOp cascade, const Options &options,
+                        Arguments &arguments) {
+  if (int code = checkNames(cascade, options))
+    return code;
+  unsigned count = cascade.getInputs().size();
+  arguments.inputs.resize(count);
+  std::vector<std::optional<ArrayRef<int64_t>>> shapes(count);
+  llvm::StringMap<int64_t> given;
+  for (auto &[name, extent] : options.shape)
+    given[name] = extent;
+  for (unsigned i = 0; i < count; ++i) {
+    StringRef name = nameOf(cascade.getInputs(), i);
+    const std::string *text = valueOf(options.inputs, name);
+    if (!text)
+      continue;
+    Array &input = arguments.inputs[i];
+    if (int code = readInput(name, *text, inputType(cascade, i), input))
+      return code;
+    shapes[i] = input.shape;
+  }
+  for (auto rank : cascade.getRanks().getAsRange<RankAttr>()) {
+    auto isBound = [&](unsigned i) {
+      return shapes[i] &&
+             inputType(cascade, i).rankIndex(rank.getName().getValue()) >= 0;
+    };
+    StringRef name = rank.getName().getValue();
+    if (!rank.getExtent() && !given.contains(name) &&
+        llvm::none_of(llvm::seq(count), isBound))
+      return complain(ExitUsage, "rank " + name + " has no extent: --shape " +
+                                     name + "=..");
+  }
+  llvm::Expected<Extents> extents = bindExtents(cascade, shapes, given);
+  if (!extents)
+    return complain(ExitBadInput, cascade.getSymName() + ": " +
+                                      toString(extents.takeError()));
+  arguments.extents = std::move(*extents);
+
+  int64_t largest = 1;
+  for (auto &[rank, extent] : arguments.extents)
+    largest = std::max(largest, extent);
+  for (unsigned i = 0; i < count; ++i) {
+    auto port = cast<PortAttr>(cascade.getInputs()[i]);
+    if (shapes[i] || port.getInit())
+      continue;
+    NamedTensorType type = inputType(cascade, i);
+    arguments.inputs[i] =
+        randomArray(type.getElementType(), shapeOf(type, arguments.extents),
+                    options.seed, i, largest);
+  }
+  return ExitOk;
+}
+
+int attn::writeOutputs(CascadeOp cascade, const Options &options,
+                       ArrayRef<Array> outputs) {
+  for (auto [i, output] : llvm::enumerate(outputs)) {
+    const std::string *path =
+        valueOf(options.outputs, nameOf(cascade.getOutputs(), i));
+    if (!path)
+      continue;
+    if (llvm::Error error = writeNpy(*path, output))
+      return complain(ExitBadInput, toString(std::move(error)));
+  }
+  return ExitOk;
+}
