@@ -87,7 +87,7 @@ static double maxKeepNan(double a, double b) {
   return std::isnan(a) || std::isnan(b) ? std::nan("") : std::max(a, b);
 }
 
-static std::optional<ScalarValue> evaluateReal(Fn fn, double a, double b) {
+std::optional<ScalarValue> attn::evaluateReal(Fn fn, double a, double b) {
   switch (fn) {
   case Fn::add:
     return realValue(a + b);
@@ -166,7 +166,7 @@ static int64_t powWrap(int64_t base, int64_t exponent, unsigned width) {
   return llvm::SignExtend64(result, width);
 }
 
-static std::optional<ScalarValue> evaluateInteger(Fn fn, unsigned width,
+std::optional<ScalarValue> attn::evaluateInteger(Fn fn, unsigned width,
                                                   int64_t a, int64_t b) {
   auto wrap = [&](uint64_t value) {
     return intValue(width == 1 ? int64_t(value & 1)

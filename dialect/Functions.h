@@ -46,6 +46,11 @@ union ScalarValue {
 /// language says absent (integer division by 0). `and`, `or` on present bools.
 std::optional<ScalarValue> evaluateFn(Fn fn, mlir::Type type,
                                       llvm::ArrayRef<ScalarValue> operands);
+/// The same without a type: functions of one or two reals, and of integers of
+/// `width` bits (`b` is ignored by functions of one operand).
+std::optional<ScalarValue> evaluateReal(Fn fn, double a, double b);
+std::optional<ScalarValue> evaluateInteger(Fn fn, unsigned width, int64_t a,
+                                           int64_t b);
 
 /// Rounds a real to a storage type (to nearest even), held in f64. Integer
 /// types truncate and saturate, NaN gives 0.
