@@ -20,4 +20,16 @@ def AttnCheckBounds : Pass<"attn-check-bounds", "::attn::CascadeOp"> {
   }];
 }
 
+def AttnGuards : Pass<"attn-guards", "::attn::CascadeOp"> {
+  let summary = "write out which results of reductions are present";
+  let description = [{
+    A condition free of the reduced ranks is a condition on the result
+    (hoisting, LANGUAGE section 3). This pass computes that formula for every
+    reduction and writes it as the einsum's guard, so that later passes need not
+    know the rule. A recurrence gets a companion bool tensor where its presence
+    is not plain. See test/passes/cascade/guards.mlir.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
+
 #endif // ATTN_PASSES_TD
