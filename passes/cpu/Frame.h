@@ -1,0 +1,61 @@
+//===- Frame.h - what a function loads from its invocation ------*- C++ -*-===//
+// Extents, port data and strides, workspace pieces: each loaded once, at the
+// start of the function, when first asked for (attn_invocation in abi.h).
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_PASSES_CPU_FRAME_H
+#define ATTN_PASSES_CPU_FRAME_H
+
+#include "dialect/Attn.h"
+#include "passes/cpu/Builder.h"
+#include <map>
+
+namespace attn::cpu {
+
+class Frame {
+  using Value = mlir::Value;
+
+public:
+  /// Of a function whose first argument is the invocation.
+  static Frame ofInvocation(CodeBuilder &b, CascadeOp cascade,
+                            Value invocation);
+  /// Of a function whose first argument are the extents alone.
+  static Frame ofExtents(CodeBuilder &b, CascadeOp cascade, Value extents);
+
+  CascadeOp cascade;
+  /// Emits at the start of the function.
+  CodeBuilder prologue;
+
+  /// Extent of a rank, i64.
+  Value extent(mlir::StringAttr rank);
+  /// An index expression, i64, not clamped.
+  Value evaluate(ExtentAttr expression);
+  /// Port `port` counts inputs, then outputs.
+  Value data(unsigned port);
+  Value stride(unsigned port, unsigned axis);
+  /// Start of workspace piece `slot`; run() has written the table of offsets
+  /// that the workspace begins with.
+  Value slot(unsigned slot);
+  Value workspace();
+  Value workers();
+  /// The runtime's parallel_for.
+  Value parallelFor();
+  /// Writes the table that slot() reads: once, in run().
+  void storeOffsets(llvm::ArrayRef<Value> offsets);
+  Value invocation() const { return invocationArg; }
+  /// Scratch memory of a worker, at the insertion point of `b`.
+  Value scratch(CodeBuilder &b, Value worker);
+
+  /// Cached by key: emitted in the prologue once.
+  Value once(const std::string &key,
+             llvm::function_ref<Value(CodeBuilder &)> emit);
+
+private:
+  Frame(CodeBuilder &b, CascadeOp cascade);
+  Value field(unsigned index, llvm::StringRef name);
+
+  Value invocationArg, extentsArg;
+  std::map<std::string, Value> values;
+};
+
+} // namespace attn::cpu
+#endif // ATTN_PASSES_CPU_FRAME_H

@@ -1,0 +1,299 @@
+//===- LowerCascade.cpp - a cascade as functions ----------------*- C++ -*-===//
+#include "passes/cpu/LowerCascade.h"
+#include "attn/abi.h"
+#include "passes/cpu/Formats.h"
+#include "passes/cpu/Recurrence.h"
+
+using namespace mlir;
+using namespace attn;
+using namespace attn::cpu;
+using arith::CmpIPredicate;
+
+// Points of inner loops below which a work item is not worth handing out.
+constexpr int64_t pointsPerChunk = 1 << 14;
+constexpr int64_t alignment = 64;
+
+static Plan makePlan(CascadeOp cascade, KernelLowering *kernels) {
+  auto whole = [&](KernelOp kernel) {
+    return kernels && kernels->takes(kernel);
+  };
+  return Plan(cascade, whole);
+}
+
+CascadeLowering::CascadeLowering(CascadeOp cascade, ModuleOp module,
+                                 const CpuTarget &target, std::string prefix,
+                                 KernelLowering *kernels)
+    : cascade(cascade), module(module), target(target),
+      prefix(std::move(prefix)), kernels(kernels),
+      plan(makePlan(cascade, kernels)) {}
+
+func::FuncOp CascadeLowering::function(StringRef suffix, TypeRange inputs,
+                                       TypeRange results) {
+  OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
+  auto type = b.getFunctionType(inputs, results);
+  auto op = func::FuncOp::create(b, cascade.getLoc(), prefix + suffix.str(),
+                                 type);
+  op.addEntryBlock();
+  return op;
+}
+
+func::FuncOp
+CascadeLowering::step(llvm::function_ref<void(StepFunction &)> body) {
+  CodeBuilder b(cascade.getLoc(), cascade.getContext(), target);
+  Type i64 = b.getI64Type();
+  func::FuncOp op = function("_step" + std::to_string(steps++),
+                             {b.ptrType(), i64, i64, i64}, {});
+  b.setInsertionPointToStart(&op.getBody().front());
+  Frame frame = Frame::ofInvocation(b, cascade, op.getArgument(0));
+  StorageMap storages(frame, plan);
+  StepFunction f{op,
+                 b,
+                 frame,
+                 storages,
+                 op.getArgument(1),
+                 op.getArgument(2),
+                 op.getArgument(3)};
+  body(f);
+  b.setInsertionPointToEnd(&op.getBody().back());
+  func::ReturnOp::create(b);
+  return op;
+}
+
+void CascadeLowering::parallelFor(
+    func::FuncOp step, llvm::function_ref<Value(RunFunction &)> items,
+    llvm::function_ref<Value(RunFunction &)> grain) {
+  CodeBuilder &b = *runBuilder;
+  RunFunction run{b, *runFrame};
+  Value count = items(run), size = grain(run);
+  auto type = LLVM::LLVMFunctionType::get(
+      LLVM::LLVMVoidType::get(b.getContext()),
+      {b.ptrType(), b.getI64Type(), b.getI64Type(), b.ptrType()});
+  Value body = UnrealizedConversionCastOp::create(
+                   b, b.ptrType(),
+                   ValueRange{func::ConstantOp::create(
+                       b, step.getFunctionType(), step.getName())})
+                   .getResult(0);
+  Value callee = runFrame->parallelFor();
+  LLVM::CallOp::create(
+      b, type, ValueRange{callee, runFrame->invocation(), count, size, body});
+}
+
+void CascadeLowering::call(func::FuncOp step) {
+  CodeBuilder &b = *runBuilder;
+  func::CallOp::create(
+      b, step,
+      ValueRange{runFrame->invocation(), b.i64(0), b.i64(1), b.i64(0)});
+}
+
+unsigned CascadeLowering::requestSlot(
+    std::function<Value(CodeBuilder &, Frame &)> bytes) {
+  plan.slots.push_back({{}, 1, std::move(bytes)});
+  return plan.slots.size() - 1;
+}
+
+void CascadeLowering::requestScratch(
+    std::function<Value(CodeBuilder &, Frame &)> bytes) {
+  scratch.push_back(std::move(bytes));
+}
+
+//===----------------------------------------------------------------------===//
+// Steps
+//===----------------------------------------------------------------------===//
+
+static Value product(Frame &frame, ArrayRef<StringAttr> ranks) {
+  Value items = frame.prologue.i64(1);
+  for (StringAttr rank : ranks)
+    items = frame.prologue.mul(items, frame.extent(rank));
+  return items;
+}
+
+/// The loop over the work items [begin, end): coordinates of `ranks`, the last
+/// one fastest.
+void CascadeLowering::emitItems(ArrayRef<StringAttr> ranks, StepFunction &f,
+                                llvm::function_ref<void(ArrayRef<Value>)> body) {
+  CodeBuilder &b = f.b;
+  b.loop(f.begin, f.end, [&](Value item) {
+    SmallVector<Value> coordinates(ranks.size());
+    Value rest = item;
+    for (size_t i = ranks.size(); i-- > 0;) {
+      if (i == 0) {
+        coordinates[0] = rest;
+        break;
+      }
+      Value extent = f.frame.extent(ranks[i]);
+      coordinates[i] = arith::RemUIOp::create(b, rest, extent);
+      rest = arith::DivUIOp::create(b, rest, extent);
+    }
+    body(coordinates);
+  });
+}
+
+void CascadeLowering::lowerPlain(const Unit &unit) {
+  // The last rank stays a plain loop: it is the one that vectorises.
+  ArrayRef<StringAttr> ranks = unit.space;
+  if (ranks.size() > 1)
+    ranks = ranks.drop_back();
+  CascadeOp owner = cascade;
+  bool packed = llvm::any_of(unit.targets, [&](const Target &target) {
+    return target.output >= 0 &&
+           storedBits(cast<NamedTensorType>(
+                          owner.getReturn().getOperand(target.output).getType())
+                          .getElementType()) < 8;
+  });
+  if (packed) // neighbours share a byte
+    ranks = {};
+  if (isa<OrderOp>(unit.op))
+    requestScratch([&unit](CodeBuilder &, Frame &frame) {
+      return UnitEmitter::scratchBytes(frame, unit);
+    });
+  func::FuncOp function = step([&](StepFunction &f) {
+    UnitEmitter emitter(f.b, f.storages, f.worker);
+    if (ranks.empty()) {
+      emitter.emit(unit, Coordinates());
+      return;
+    }
+    emitItems(ranks, f, [&](ArrayRef<Value> coordinates) {
+      Coordinates at;
+      for (auto [rank, value] : llvm::zip(ranks, coordinates))
+        at[rank] = value;
+      emitter.emit(unit, at);
+    });
+  });
+  if (ranks.empty())
+    return call(function);
+  parallelFor(
+      function,
+      [&](RunFunction &run) { return product(run.frame, ranks); },
+      [&](RunFunction &run) {
+        SmallVector<StringAttr> inner(
+            ArrayRef<StringAttr>(unit.space).drop_front(ranks.size()));
+        if (auto einsum = dyn_cast<EinsumOp>(unit.op))
+          llvm::append_range(inner, strings(einsum.getReduced()));
+        if (auto order = dyn_cast<OrderOp>(unit.op))
+          inner.push_back(order.getFromAttr());
+        Value points = run.b.max(product(run.frame, inner), run.b.i64(1));
+        return run.b.add(
+            arith::DivUIOp::create(run.b, run.b.i64(pointsPerChunk), points),
+            run.b.i64(1));
+      });
+}
+
+/// Equations may leave holes in their box: no point is present until stored.
+void CascadeLowering::clearPresence(const Step &step) {
+  llvm::SmallPtrSet<Operation *, 4> seen;
+  for (unsigned u : step.units)
+    for (const Target &target : plan.units[u].targets) {
+      if (!target.pattern || !seen.insert(target.tensor.getDefiningOp()).second)
+        continue;
+      const Placement &p = plan.placement(target.tensor);
+      if (p.presenceSlot < 0)
+        continue;
+      call(this->step([&](StepFunction &f) {
+        Value bytes =
+            StorageMap::bytes(f.frame, plan, plan.slots[p.presenceSlot]);
+        LLVM::MemsetOp::create(f.b, f.frame.slot(p.presenceSlot),
+                               f.b.integer(f.b.getI8Type(), 0), bytes,
+                               /*isVolatile=*/false);
+      }));
+    }
+}
+
+LogicalResult CascadeLowering::lowerRecurrence(const Step &step) {
+  Recurrence recurrence(plan, step);
+  SmallVector<StringAttr> ranks = recurrence.parallelRanks();
+  for (unsigned u : step.units)
+    if (isa<OrderOp>(plan.units[u].op))
+      requestScratch([this, u](CodeBuilder &, Frame &frame) {
+        return UnitEmitter::scratchBytes(frame, plan.units[u]);
+      });
+  LogicalResult result = success();
+  func::FuncOp function = this->step([&](StepFunction &f) {
+    UnitEmitter emitter(f.b, f.storages, f.worker);
+    auto emit = [&](ArrayRef<Value> coordinates) {
+      Coordinates at;
+      for (auto [rank, value] : llvm::zip(ranks, coordinates))
+        at[rank] = value;
+      if (failed(recurrence.emit(f.b, emitter, f.frame, at)))
+        result = failure();
+    };
+    if (ranks.empty())
+      emit({});
+    else
+      emitItems(ranks, f, emit);
+  });
+  if (failed(result))
+    return failure();
+  if (ranks.empty()) {
+    call(function);
+    return success();
+  }
+  parallelFor(
+      function, [&](RunFunction &run) { return product(run.frame, ranks); },
+      [&](RunFunction &run) { return run.b.i64(1); });
+  return success();
+}
+
+LogicalResult CascadeLowering::lowerStep(const Step &step) {
+  clearPresence(step);
+  if (step.recurrent)
+    return lowerRecurrence(step);
+  const Unit &unit = plan.units[step.units.front()];
+  if (auto kernel = dyn_cast<KernelOp>(unit.op))
+    return kernels->lower(kernel, *this);
+  lowerPlain(unit);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Workspace and run
+//===----------------------------------------------------------------------===//
+
+SmallVector<Value> CascadeLowering::emitOffsets(Frame &frame) {
+  CodeBuilder &b = frame.prologue;
+  SmallVector<Value> offsets;
+  // The table of offsets comes first.
+  Value offset = b.i64(llvm::alignTo(8 * plan.slots.size(), alignment));
+  for (const Slot &slot : plan.slots) {
+    offsets.push_back(offset);
+    Value bytes = StorageMap::bytes(frame, plan, slot);
+    Value aligned = b.bitAnd(
+        saturatingAdd(b, bytes, b.i64(alignment - 1)), b.i64(-alignment));
+    offset = saturatingAdd(b, offset, aligned);
+  }
+  offsets.push_back(offset);
+  return offsets;
+}
+
+void CascadeLowering::emitWorkspace() {
+  CodeBuilder b(cascade.getLoc(), cascade.getContext(), target);
+  func::FuncOp op = function("_workspace", {b.ptrType(), b.ptrType()}, {});
+  b.setInsertionPointToStart(&op.getBody().front());
+  Frame frame = Frame::ofExtents(b, cascade, op.getArgument(0));
+  Value shared = emitOffsets(frame).back();
+  Value each = frame.prologue.i64(0);
+  for (auto &bytes : scratch)
+    each = frame.prologue.max(each, bytes(frame.prologue, frame));
+  b.store(shared, op.getArgument(1));
+  b.store(each, b.gep(b.getI64Type(), op.getArgument(1), 1));
+  func::ReturnOp::create(b);
+}
+
+LogicalResult CascadeLowering::lower() {
+  MLIRContext *ctx = cascade.getContext();
+  runBuilder = std::make_unique<CodeBuilder>(cascade.getLoc(), ctx, target);
+  CodeBuilder &b = *runBuilder;
+  func::FuncOp run = function("_run", {b.ptrType()}, {b.getI32Type()});
+  b.setInsertionPointToStart(&run.getBody().front());
+  runFrame = std::make_unique<Frame>(
+      Frame::ofInvocation(b, cascade, run.getArgument(0)));
+  for (size_t i = 0; i < plan.steps.size(); ++i)
+    if (failed(lowerStep(plan.steps[i])))
+      return failure();
+  func::ReturnOp::create(b, ValueRange{b.i32(0)});
+  // All slots are known now: the table, before any step runs.
+  SmallVector<Value> offsets = emitOffsets(*runFrame);
+  offsets.pop_back();
+  runFrame->storeOffsets(offsets);
+  emitWorkspace();
+  return success();
+}

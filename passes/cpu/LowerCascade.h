@@ -1,0 +1,100 @@
+//===- LowerCascade.h - a cascade as functions ------------------*- C++ -*-===//
+// NAME_workspace(extents, out), NAME_run(invocation) and one NAME_stepK a step,
+// in func, scf, arith, math and llvm; intermediates are materialised. Kernels
+// may be emitted by somebody else (KernelLowering): the tiled path.
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_PASSES_CPU_LOWERCASCADE_H
+#define ATTN_PASSES_CPU_LOWERCASCADE_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "passes/cpu/Storage.h"
+
+namespace attn::cpu {
+
+class CascadeLowering;
+
+/// What a step function has at hand while its body is emitted.
+struct StepFunction {
+  mlir::func::FuncOp function;
+  CodeBuilder &b; // at the end of the body
+  Frame &frame;
+  StorageMap &storages;
+  mlir::Value begin, end, worker; // i64: work items, worker number
+};
+
+/// What run() has at hand where a step is to be started.
+struct RunFunction {
+  CodeBuilder &b;
+  Frame &frame;
+};
+
+/// Emits kernels as a whole.
+class KernelLowering {
+public:
+  virtual ~KernelLowering() = default;
+  /// Asked once a kernel, before storage is planned: results of kernels that
+  /// it takes are stored, the tensors inside are not.
+  virtual bool takes(KernelOp kernel) = 0;
+  /// Emits its step functions (CascadeLowering::step) and their calls.
+  virtual llvm::LogicalResult lower(KernelOp kernel,
+                                    CascadeLowering &lowering) = 0;
+};
+
+class CascadeLowering {
+  using Value = mlir::Value;
+
+public:
+  CascadeLowering(CascadeOp cascade, mlir::ModuleOp module,
+                  const CpuTarget &target, std::string prefix,
+                  KernelLowering *kernels);
+
+  /// Emits everything; `prefix` begins the names of the functions.
+  llvm::LogicalResult lower();
+
+  //===--- For kernels ----------------------------------------------------===//
+
+  const Plan &getPlan() const { return plan; }
+  /// A function PREFIX_stepK(invocation, begin, end, worker).
+  mlir::func::FuncOp step(llvm::function_ref<void(StepFunction &)> body);
+  /// Starts `step` over [0, items) at this place of run(), `grain` at a time.
+  void parallelFor(mlir::func::FuncOp step,
+                   llvm::function_ref<Value(RunFunction &)> items,
+                   llvm::function_ref<Value(RunFunction &)> grain);
+  /// Calls `step` once, on the calling thread.
+  void call(mlir::func::FuncOp step);
+  /// A shared piece of workspace; Frame::slot(result) is its address.
+  unsigned requestSlot(std::function<Value(CodeBuilder &, Frame &)> bytes);
+  /// At least so much scratch memory for each worker.
+  void requestScratch(std::function<Value(CodeBuilder &, Frame &)> bytes);
+
+private:
+  mlir::func::FuncOp function(llvm::StringRef suffix, mlir::TypeRange inputs,
+                              mlir::TypeRange results);
+  llvm::LogicalResult lowerStep(const Step &step);
+  void lowerPlain(const Unit &unit);
+  llvm::LogicalResult lowerRecurrence(const Step &step);
+  void clearPresence(const Step &step);
+  void emitItems(llvm::ArrayRef<mlir::StringAttr> ranks, StepFunction &f,
+                 llvm::function_ref<void(llvm::ArrayRef<Value>)> body);
+  void emitWorkspace();
+  /// Offsets of all slots; the total last.
+  llvm::SmallVector<Value> emitOffsets(Frame &frame);
+
+  CascadeOp cascade;
+  mlir::ModuleOp module;
+  const CpuTarget &target;
+  std::string prefix;
+  KernelLowering *kernels;
+  Plan plan;
+  llvm::SmallVector<std::function<Value(CodeBuilder &, Frame &)>> scratch;
+  unsigned steps = 0;
+  std::unique_ptr<CodeBuilder> runBuilder;
+  std::unique_ptr<Frame> runFrame;
+};
+
+/// Lowers the module (func, scf, arith, math, vector, llvm) to the LLVM
+/// dialect.
+llvm::LogicalResult lowerToLLVM(mlir::ModuleOp module);
+
+} // namespace attn::cpu
+#endif // ATTN_PASSES_CPU_LOWERCASCADE_H

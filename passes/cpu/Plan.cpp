@@ -1,0 +1,314 @@
+//===- Plan.cpp - what is stored where, and in which order ------*- C++ -*-===//
+#include "passes/cpu/Plan.h"
+#include "passes/cpu/Formats.h"
+#include "llvm/ADT/SetVector.h"
+
+using namespace mlir;
+using namespace attn;
+using namespace attn::cpu;
+
+/// Uses of a definition, through the results of kernels that return it.
+static SmallVector<OpOperand *> usesOf(Value definition) {
+  SmallVector<OpOperand *> uses;
+  for (OpOperand &use : definition.getUses()) {
+    auto ret = dyn_cast<ReturnOp>(use.getOwner());
+    if (auto kernel = ret ? dyn_cast<KernelOp>(ret->getParentOp()) : KernelOp())
+      uses.append(usesOf(kernel.getResult(use.getOperandNumber())));
+    else
+      uses.push_back(&use);
+  }
+  return uses;
+}
+
+Plan::Plan(CascadeOp cascade, KernelFilter whole)
+    : cascade(cascade), facts(cascade), whole(whole) {
+  cascade.getBody().walk<WalkOrder::PreOrder>([&](Operation *op) {
+    if (auto kernel = dyn_cast<KernelOp>(op); kernel && whole(kernel)) {
+      SmallVector<Value> results;
+      for (Value result : kernel.getResults())
+        results.push_back(definitionOf(result));
+      addUnit(kernel, results, {});
+      return WalkResult::skip();
+    }
+    if (auto einsum = dyn_cast<EinsumOp>(op))
+      addUnit(op, op->getResults(), strings(einsum.getSpace()));
+    else if (auto order = dyn_cast<OrderOp>(op))
+      addUnit(op, op->getResults(),
+              ArrayRef<StringAttr>(strings(order.getSpace())).drop_back());
+    else if (auto equations = dyn_cast<EquationsOp>(op))
+      addCopies(equations);
+    return WalkResult::advance();
+  });
+  addOutputs();
+  connect();
+  order();
+  place();
+}
+
+/// An equation whose definition nobody else uses is computed in its place.
+Target Plan::targetOf(Value definition) {
+  SmallVector<OpOperand *> uses = usesOf(definition);
+  if (uses.size() == 1)
+    if (auto equations = dyn_cast<EquationsOp>(uses[0]->getOwner())) {
+      auto element = [](Value v) {
+        return cast<NamedTensorType>(v.getType()).getElementType();
+      };
+      if (element(definition) == element(equations.getResult())) {
+        Target target{equations.getResult(),
+                      cast<ArrayAttr>(
+                          equations.getPatterns()[uses[0]->getOperandNumber()]),
+                      -1};
+        redirected[definition] = target;
+        return target;
+      }
+    }
+  return {definition, {}, -1};
+}
+
+void Plan::addUnit(Operation *op, ValueRange results,
+                   ArrayRef<StringAttr> space) {
+  Unit unit;
+  unit.op = op;
+  unit.space.assign(space.begin(), space.end());
+  for (Value result : results)
+    unit.targets.push_back(isa<KernelOp>(op) ? Target{result, {}, -1}
+                                             : targetOf(result));
+  units.push_back(std::move(unit));
+}
+
+void Plan::addCopies(EquationsOp op) {
+  for (auto [i, operand, pattern] :
+       llvm::enumerate(op.getEquations(), op.getPatterns())) {
+    Value definition = definitionOf(operand);
+    Operation *producer = definition.getDefiningOp();
+    auto kernel = producer ? producer->getParentOfType<KernelOp>() : KernelOp();
+    bool inWhole = kernel && whole(kernel);
+    if (producer && !isa<EquationsOp>(producer) && !inWhole &&
+        targetOf(definition).pattern)
+      continue;
+    Unit unit;
+    unit.op = op;
+    unit.operand = i;
+    unit.source = definition;
+    unit.targets.push_back({op.getResult(), cast<ArrayAttr>(pattern), -1});
+    unit.space.assign(
+        cast<NamedTensorType>(operand.getType()).getRanks().begin(),
+        cast<NamedTensorType>(operand.getType()).getRanks().end());
+    units.push_back(std::move(unit));
+  }
+}
+
+/// A definition may write to an output port itself if only the caller reads it
+/// and, for `into`, if what it overwrites was read before.
+bool Plan::writesStraight(Value definition, unsigned output) {
+  Operation *op = definition.getDefiningOp();
+  if (!op || isa<EquationsOp>(op) || usesOf(definition).size() != 1 ||
+      straight.contains(definition) ||
+      storedBits(cast<NamedTensorType>(definition.getType())
+                     .getElementType()) < 8)
+    return false;
+  auto port = cast<PortAttr>(cascade.getOutputs()[output]);
+  if (!port.getInto())
+    return true;
+  Value input = cascade.getBody().getArgument(
+      cascade.inputIndex(port.getInto().getValue()));
+  auto kernel = op->getParentOfType<KernelOp>();
+  Operation *unit = kernel && whole(kernel) ? kernel.getOperation() : op;
+  // A read of the same point precedes its overwrite.
+  return llvm::all_of(readsOf(unit), [&](ReadOp read) {
+    if (read.getTensor() != input)
+      return true;
+    auto einsum = dyn_cast<EinsumOp>(unit);
+    return einsum && !einsum.isReduction() &&
+           ValueRange(read.getIndices()) ==
+               ValueRange(read->getBlock()->getArguments());
+  });
+}
+
+void Plan::addOutputs() {
+  for (auto [i, operand] : llvm::enumerate(cascade.getReturn().getOperands())) {
+    Value definition = definitionOf(operand);
+    if (writesStraight(definition, i)) {
+      straight[definition] = i;
+      for (Unit &unit : units)
+        for (Target &target : unit.targets)
+          if (target.tensor == definition)
+            target.output = i;
+      continue;
+    }
+    Unit unit;
+    unit.op = cascade.getReturn();
+    unit.operand = i;
+    unit.source = definition;
+    unit.targets.push_back({{}, {}, int64_t(i)});
+    ArrayRef<StringAttr> ranks =
+        cast<NamedTensorType>(operand.getType()).getRanks();
+    unit.space.assign(ranks.begin(), ranks.end());
+    units.push_back(std::move(unit));
+  }
+}
+
+Value Plan::storedTensor(Value tensor) const {
+  Value definition = definitionOf(tensor);
+  auto it = redirected.find(definition);
+  return it == redirected.end() ? definition : it->second.tensor;
+}
+
+const Placement &Plan::placement(Value tensor) const {
+  auto it = placements.find(storedTensor(tensor));
+  assert(it != placements.end() && "tensor has no storage");
+  return it->second;
+}
+
+SmallVector<Value> Plan::tensorsRead(const Unit &unit) const {
+  if (unit.isCopy())
+    return {storedTensor(unit.source)};
+  llvm::SetVector<Value> tensors;
+  for (ReadOp read : readsOf(unit.op)) {
+    Value definition = definitionOf(read.getTensor());
+    Operation *op = definition.getDefiningOp();
+    if (isa<KernelOp>(unit.op) && op && unit.op->isProperAncestor(op))
+      continue;
+    tensors.insert(storedTensor(definition));
+  }
+  return tensors.takeVector();
+}
+
+void Plan::connect() {
+  for (auto [i, unit] : llvm::enumerate(units))
+    for (const Target &target : unit.targets)
+      if (target.tensor)
+        writers[target.tensor].push_back(i);
+  llvm::DenseMap<Value, SmallVector<unsigned>> readers;
+  for (auto [i, unit] : llvm::enumerate(units))
+    for (Value tensor : tensorsRead(unit)) {
+      readers[tensor].push_back(i);
+      if (auto it = writers.find(tensor); it != writers.end())
+        unit.dependencies.append(it->second);
+    }
+  // What overwrites an input comes after all that read it.
+  for (auto [i, unit] : llvm::enumerate(units))
+    for (const Target &target : unit.targets) {
+      if (target.output < 0)
+        continue;
+      auto port = cast<PortAttr>(cascade.getOutputs()[target.output]);
+      if (!port.getInto())
+        continue;
+      Value input = cascade.getBody().getArgument(
+          cascade.inputIndex(port.getInto().getValue()));
+      for (unsigned reader : readers.lookup(input))
+        if (reader != i)
+          unit.dependencies.push_back(reader);
+    }
+}
+
+namespace {
+/// Tarjan: components come out dependencies first.
+struct Components {
+  const std::vector<Unit> &units;
+  std::vector<Step> &steps;
+  std::vector<unsigned> index, low, stack;
+  std::vector<bool> onStack;
+  unsigned next = 1;
+
+  Components(const std::vector<Unit> &units, std::vector<Step> &steps)
+      : units(units), steps(steps), index(units.size()), low(units.size()),
+        onStack(units.size()) {
+    for (unsigned i = 0; i < units.size(); ++i)
+      if (!index[i])
+        visit(i);
+  }
+
+  void visit(unsigned u) {
+    index[u] = low[u] = next++;
+    stack.push_back(u);
+    onStack[u] = true;
+    for (unsigned v : units[u].dependencies)
+      if (!index[v]) {
+        visit(v);
+        low[u] = std::min(low[u], low[v]);
+      } else if (onStack[v]) {
+        low[u] = std::min(low[u], index[v]);
+      }
+    if (low[u] != index[u])
+      return;
+    Step step;
+    unsigned v;
+    do {
+      v = stack.back();
+      stack.pop_back();
+      onStack[v] = false;
+      step.units.push_back(v);
+    } while (v != u);
+    llvm::sort(step.units);
+    step.recurrent = step.units.size() > 1 ||
+                     llvm::is_contained(units[u].dependencies, u);
+    steps.push_back(std::move(step));
+  }
+};
+} // namespace
+
+void cpu::orderComponents(const std::vector<Unit> &units,
+                          std::vector<Step> &steps) {
+  Components(units, steps);
+}
+
+void Plan::order() { orderComponents(units, steps); }
+
+unsigned Plan::takeSlot(Value tensor, unsigned bytes, size_t first,
+                        size_t last) {
+  auto shape = [&](Value v) {
+    return cast<NamedTensorType>(v.getType()).getRanks();
+  };
+  bool plain = !tensor.getDefiningOp<EquationsOp>();
+  for (auto [i, slot] : llvm::enumerate(slots))
+    if (plain && busyUntil[i] < first && slot.elementBytes == bytes &&
+        !slot.tensor.getDefiningOp<EquationsOp>() &&
+        shape(slot.tensor) == shape(tensor)) {
+      busyUntil[i] = last;
+      return i;
+    }
+  slots.push_back({tensor, bytes, {}});
+  busyUntil.push_back(last);
+  return slots.size() - 1;
+}
+
+void Plan::place() {
+  for (auto [i, argument] : llvm::enumerate(cascade.getBody().getArguments())) {
+    Placement p;
+    p.kind = Placement::Input;
+    p.port = i;
+    p.element = cast<NamedTensorType>(argument.getType()).getElementType();
+    placements[argument] = p;
+  }
+  // First and last step of each tensor.
+  llvm::MapVector<Value, std::pair<size_t, size_t>> life;
+  for (auto [s, step] : llvm::enumerate(steps))
+    for (unsigned u : step.units) {
+      for (const Target &target : units[u].targets)
+        if (target.tensor && target.output < 0)
+          life.try_emplace(target.tensor, s, s).first->second.second = s;
+      for (Value tensor : tensorsRead(units[u]))
+        if (auto it = life.find(tensor); it != life.end())
+          it->second.second = s;
+    }
+  for (auto [definition, output] : straight) {
+    Placement p;
+    p.kind = Placement::Output;
+    p.port = output;
+    p.element = cast<NamedTensorType>(definition.getType()).getElementType();
+    placements[definition] = p;
+  }
+  for (auto &[tensor, range] : life) {
+    Placement p;
+    p.element = facts.storedElement(tensor);
+    p.equations = tensor.getDefiningOp<EquationsOp>();
+    if (storedBits(p.element) < 8) // unpacked: units may write neighbours
+      p.element = IntegerType::get(tensor.getContext(), 8);
+    p.slot = takeSlot(tensor, storedBits(p.element) / 8, range.first,
+                      range.second);
+    if (facts.mayBeAbsent(tensor))
+      p.presenceSlot = takeSlot(tensor, 1, range.first, range.second);
+    placements[tensor] = p;
+  }
+}

@@ -1,0 +1,304 @@
+//===- Units.cpp - the code of one unit -------------------------*- C++ -*-===//
+#include "passes/cpu/Units.h"
+#include "mlir/IR/Matchers.h"
+#include "passes/cpu/Formats.h"
+#include "passes/cpu/Reduce.h"
+
+using namespace mlir;
+using namespace attn;
+using namespace attn::cpu;
+using arith::CmpIPredicate;
+
+void UnitEmitter::emit(const Unit &unit, Coordinates fixed) {
+  emitLoops(unit, fixed, 0);
+}
+
+void UnitEmitter::emitLoops(const Unit &unit, Coordinates &at, size_t rank) {
+  if (rank == unit.space.size()) {
+    // Several targets decide one by one when they store.
+    Value own = unit.targets.size() == 1 ? isOwnPoint(unit.targets[0], at)
+                                         : Value();
+    return b.ifThen(own, [&] { emitPoint(unit, at); });
+  }
+  StringAttr name = unit.space[rank];
+  if (at.contains(name))
+    return emitLoops(unit, at, rank + 1);
+  b.loop(b.i64(0), frame.extent(name), [&](Value i) {
+    at[name] = i;
+    emitLoops(unit, at, rank + 1);
+  });
+  at.erase(name);
+}
+
+void UnitEmitter::emitPoint(const Unit &unit, const Coordinates &at) {
+  if (unit.isCopy())
+    emitCopy(unit, at);
+  else if (isa<OrderOp>(unit.op))
+    emitOrder(unit, at);
+  else
+    emitEinsum(unit, at);
+}
+
+//===----------------------------------------------------------------------===//
+// Stores
+//===----------------------------------------------------------------------===//
+
+static unsigned countConstants(ArrayAttr pattern) {
+  return llvm::count_if(pattern,
+                        [](Attribute a) { return isa<ExtentAttr>(a); });
+}
+
+Value UnitEmitter::isOwnPoint(const Target &target, const Coordinates &at) {
+  if (!target.pattern)
+    return {};
+  auto equations = target.tensor.getDefiningOp<EquationsOp>();
+  ArrayRef<StringAttr> ranks = equations.getResult().getType().getRanks();
+  unsigned constants = countConstants(target.pattern);
+  bool before = true;
+  Value own;
+  for (auto other : equations.getPatterns().getAsRange<ArrayAttr>()) {
+    if (other == target.pattern) {
+      before = false;
+      continue;
+    }
+    unsigned more = countConstants(other);
+    if (more < constants || (more == constants && !before))
+      continue;
+    // Does the point match `other`?
+    Value matches = b.boolean(true);
+    bool possible = true;
+    for (auto [axis, rank] : llvm::enumerate(ranks)) {
+      auto theirs = dyn_cast<ExtentAttr>(other[axis]);
+      if (!theirs)
+        continue;
+      auto ours = dyn_cast<ExtentAttr>(target.pattern[axis]);
+      // A coordinate is never negative and never the extent.
+      if (!ours && (theirs.getConstant().value_or(0) < 0 ||
+                    theirs.getRank() == rank)) {
+        possible = false;
+        break;
+      }
+      Value mine = ours ? frame.evaluate(ours) : at.lookup(rank);
+      matches = b.bitAnd(matches, b.compare(CmpIPredicate::eq, mine,
+                                            frame.evaluate(theirs)));
+    }
+    if (possible)
+      own = b.both(own, b.bitNot(matches));
+  }
+  return own;
+}
+
+void UnitEmitter::storeAt(const Target &target, const Coordinates &at,
+                          Scalar value) {
+  NamedTensorType type;
+  CascadeOp cascade = plan.cascade;
+  if (target.tensor)
+    type = cast<NamedTensorType>(target.tensor.getType());
+  else
+    type = cast<NamedTensorType>(
+        cascade.getReturn().getOperand(target.output).getType());
+  const Storage &s = target.output >= 0 ? storages.output(target.output)
+                                        : storages.of(target.tensor);
+  SmallVector<Value> indices;
+  for (auto [axis, rank] : llvm::enumerate(type.getRanks())) {
+    auto constant = target.pattern
+                        ? dyn_cast<ExtentAttr>(target.pattern[axis])
+                        : ExtentAttr();
+    indices.push_back(constant ? frame.evaluate(constant) : at.lookup(rank));
+  }
+  // Kept unpacked, an i4 still has four bits.
+  if (type.getElementType().isInteger(4))
+    value.value = wrap(b, type.getElementType(), value.value);
+  storages.store(b, s, indices, value);
+}
+
+void UnitEmitter::emitCopy(const Unit &unit, const Coordinates &at) {
+  const Storage &s = storages.of(unit.source);
+  SmallVector<Value> indices;
+  for (StringAttr rank :
+       cast<NamedTensorType>(unit.source.getType()).getRanks())
+    indices.push_back(at.lookup(rank));
+  Type element = s.element;
+  Type real = element.isF64() ? Type(b.getF64Type()) : b.getF32Type();
+  storeAt(unit.targets[0], at, storages.load(b, s, indices, real));
+}
+
+//===----------------------------------------------------------------------===//
+// Einsums
+//===----------------------------------------------------------------------===//
+
+Value UnitEmitter::emitGuard(EinsumOp op, const Coordinates &at, Type real) {
+  if (op.getGuard().empty())
+    return {};
+  Block &block = op.getGuard().front();
+  if (matchPattern(block.back().getOperand(0), m_One()))
+    return {};
+  RegionEmitter region(b, storages, real);
+  for (auto [argument, rank] :
+       llvm::zip(block.getArguments(), strings(op.getSpace())))
+    region.bindCoordinate(argument, at.lookup(rank));
+  Scalar holds = region.emit(block)[0];
+  return b.both(holds.value, holds.present);
+}
+
+void UnitEmitter::emitEinsum(const Unit &unit, const Coordinates &at) {
+  auto op = cast<EinsumOp>(unit.op);
+  Type real = plan.facts.computeType(op);
+  SmallVector<StringAttr> ranks = strings(op.getSpace());
+  SmallVector<StringAttr> reduced = strings(op.getReduced());
+  SmallVector<Value> coordinates = llvm::map_to_vector(
+      ranks, [&](StringAttr rank) { return at.lookup(rank); });
+
+  auto emitMap = [&]() {
+    RegionEmitter region(b, storages, real);
+    for (auto [argument, value] :
+         llvm::zip(op.getMap().getArguments(), coordinates))
+      region.bindCoordinate(argument, value);
+    return region.emit(op.getMap().front());
+  };
+  auto storeAll = [&](ArrayRef<Scalar> values, Value guard) {
+    for (auto [target, value] : llvm::zip(unit.targets, values)) {
+      Scalar kept = value;
+      kept.present = b.both(kept.present, guard);
+      Value own = unit.targets.size() > 1 ? isOwnPoint(target, at) : Value();
+      b.ifThen(own, [&, &target = target] { storeAt(target, at, kept); });
+    }
+  };
+  Value guard = emitGuard(op, at, real);
+  if (!op.isReduction())
+    return storeAll(emitMap(), guard);
+
+  // The types a point has are known once its code exists: emit it aside.
+  SmallVector<Type> types;
+  {
+    OpBuilder::InsertionGuard restore(b);
+    auto probe = scf::IfOp::create(b, b.boolean(true), false);
+    b.setInsertionPointToStart(probe.thenBlock());
+    size_t known = coordinates.size();
+    coordinates.append(reduced.size(), b.i64(0));
+    for (const Scalar &value : emitMap())
+      types.push_back(value.value.getType());
+    coordinates.truncate(known);
+    probe.erase();
+  }
+  Reduction reduction(b, storages, op, types, real);
+  auto emitReduced = [&]() {
+    std::function<SmallVector<Value>(ValueRange)> walk =
+        [&](ValueRange state) -> SmallVector<Value> {
+      size_t depth = coordinates.size() - ranks.size();
+      if (depth == reduced.size()) {
+        Value last = depth ? b.convert(coordinates.back(), b.getI32Type())
+                           : b.i32(0);
+        return reduction.combine(state, emitMap(), last);
+      }
+      return b.loop(b.i64(0), frame.extent(reduced[depth]), state,
+                    [&](Value i, ValueRange carried) {
+                      coordinates.push_back(i);
+                      SmallVector<Value> next = walk(carried);
+                      coordinates.pop_back();
+                      return next;
+                    });
+    };
+    return walk(reduction.identity());
+  };
+  SmallVector<Value> state =
+      b.ifElse(guard, emitReduced, [&] { return reduction.identity(); });
+  storeAll(reduction.finish(state), guard);
+}
+
+//===----------------------------------------------------------------------===//
+// Orders
+//===----------------------------------------------------------------------===//
+
+Value cpu::emitSortKey(CodeBuilder &b, Value value) {
+  Type i64 = b.getI64Type();
+  Value sign = b.i64(INT64_MIN);
+  if (!isa<FloatType>(value.getType())) {
+    Value wide = b.convert(value, i64); // bools are zero-extended
+    return arith::XOrIOp::create(b, wide, sign);
+  }
+  // -0 and 0 tie; negative numbers descend in their bits.
+  Value x = b.convert(value, b.getF64Type());
+  Value nan = b.isNan(x);
+  x = arith::AddFOp::create(b, x, b.real(b.getF64Type(), 0));
+  Value bits = arith::BitcastOp::create(b, i64, x);
+  Value negative = b.compare(CmpIPredicate::slt, bits, b.i64(0));
+  Value flipped = arith::XOrIOp::create(
+      b, bits, b.select(negative, b.i64(-1), sign));
+  return b.select(nan, b.i64(0), flipped);
+}
+
+namespace {
+/// Scratch of an order: keys by point, the coordinates, and a copy of those
+/// to merge into.
+struct OrderScratch {
+  Value keys, index, spare;
+  OrderScratch(CodeBuilder &b, Value base, Value count, unsigned numKeys) {
+    keys = base;
+    Value words = b.mul(count, b.i64(numKeys));
+    index = b.gep(b.getI64Type(), base, words);
+    spare = b.gep(b.getI32Type(), index, count);
+  }
+};
+} // namespace
+
+Value UnitEmitter::scratchBytes(Frame &frame, const Unit &unit) {
+  auto op = dyn_cast<OrderOp>(unit.op);
+  if (!op)
+    return {};
+  CodeBuilder &b = frame.prologue;
+  unsigned numKeys = op.getKeys().front().back().getNumOperands();
+  return saturatingMul(b, frame.extent(op.getFromAttr()),
+                       b.i64(8 * numKeys + 8));
+}
+
+void UnitEmitter::emitOrder(const Unit &unit, const Coordinates &at) {
+  auto op = cast<OrderOp>(unit.op);
+  Type real = plan.facts.computeType(op);
+  Block &block = op.getKeys().front();
+  unsigned numKeys = block.back().getNumOperands();
+  Value extent = frame.extent(op.getFromAttr());
+  OrderScratch scratch(b, frame.scratch(b, worker), extent, numKeys);
+
+  // Compact the present points in ascending coordinates.
+  SmallVector<Value> filled = b.loop(
+      b.i64(0), extent, b.i64(0),
+      [&](Value i, ValueRange carried) -> SmallVector<Value> {
+        Value count = carried[0];
+        RegionEmitter region(b, storages, real);
+        for (auto [argument, rank] :
+             llvm::zip(block.getArguments(), unit.space))
+          region.bindCoordinate(argument, at.lookup(rank));
+        region.bindCoordinate(block.getArguments().back(), i);
+        Value present;
+        Value first = b.mul(count, b.i64(numKeys));
+        // Written at `count` in any case; only a present point advances it.
+        for (auto [k, key] : llvm::enumerate(region.emit(block))) {
+          present = b.both(present, key.present);
+          b.store(emitSortKey(b, key.value),
+                  b.gep(b.getI64Type(), scratch.keys,
+                        b.add(first, b.i64(k))));
+        }
+        b.store(b.convert(i, b.getI32Type()),
+                b.gep(b.getI32Type(), scratch.index, count));
+        Value next = b.add(count, b.i64(1));
+        return {present ? b.select(present, next, count) : next};
+      });
+  Value count = filled[0];
+  b.call("attn_sort_keys", {},
+         {scratch.keys, b.i64(numKeys), count, scratch.index, scratch.spare});
+  Coordinates to = at;
+  b.loop(b.i64(0), frame.extent(op.getToAttr()), [&](Value j) {
+    to[op.getToAttr()] = j;
+    Value present = b.compare(CmpIPredicate::slt, j, count);
+    Value safe = b.select(present, j, b.i64(0));
+    Value found = b.ifElse(
+        b.compare(CmpIPredicate::sgt, extent, b.i64(0)),
+        [&]() -> SmallVector<Value> {
+          return {b.load(b.getI32Type(),
+                         b.gep(b.getI32Type(), scratch.index, safe))};
+        },
+        [&]() -> SmallVector<Value> { return {b.i32(-1)}; })[0];
+    storeAt(unit.targets[0], to, {found, present, {}, false});
+  });
+}

@@ -1,0 +1,51 @@
+//===- Units.h - the code of one unit ---------------------------*- C++ -*-===//
+// Loops over the ranks that the caller has not fixed, then the points.
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_PASSES_CPU_UNITS_H
+#define ATTN_PASSES_CPU_UNITS_H
+
+#include "passes/cpu/Scalars.h"
+
+namespace attn::cpu {
+
+/// Coordinates that are known, i64 by rank.
+using Coordinates = llvm::DenseMap<mlir::StringAttr, mlir::Value>;
+
+class UnitEmitter {
+  using Value = mlir::Value;
+
+public:
+  UnitEmitter(CodeBuilder &b, StorageMap &storages, Value worker)
+      : b(b), storages(storages), frame(storages.frame), plan(storages.plan),
+        worker(worker) {}
+
+  /// Emits `unit` over its space, `fixed` ranks excepted.
+  void emit(const Unit &unit, Coordinates fixed);
+
+  /// Scratch bytes a worker needs for `unit`; null: none.
+  static Value scratchBytes(Frame &frame, const Unit &unit);
+
+private:
+  void emitLoops(const Unit &unit, Coordinates &at, size_t rank);
+  void emitPoint(const Unit &unit, const Coordinates &at);
+  void emitCopy(const Unit &unit, const Coordinates &at);
+  void emitEinsum(const Unit &unit, const Coordinates &at);
+  void emitOrder(const Unit &unit, const Coordinates &at);
+  void storeAt(const Target &target, const Coordinates &at, Scalar value);
+  /// False where another equation with more constants defines the point.
+  Value isOwnPoint(const Target &target, const Coordinates &at);
+  /// The condition of a guard region; null: true.
+  Value emitGuard(EinsumOp op, const Coordinates &at, mlir::Type real);
+
+  CodeBuilder &b;
+  StorageMap &storages;
+  Frame &frame;
+  const Plan &plan;
+  Value worker;
+};
+
+/// Keys of `order` as unsigned words, ascending, NaN first.
+mlir::Value emitSortKey(CodeBuilder &b, mlir::Value value);
+
+} // namespace attn::cpu
+#endif // ATTN_PASSES_CPU_UNITS_H

@@ -1,0 +1,66 @@
+//===- Buffers.h - where the tiles of a kernel live -------------*- C++ -*-===//
+// One buffer a tile value, except that a value computed point by point from a
+// dead one takes its place: carried accumulators are then updated in place.
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_PASSES_CPU_TILE_BUFFERS_H
+#define ATTN_PASSES_CPU_TILE_BUFFERS_H
+
+#include "dialect/tile/Tile.h"
+#include "passes/cpu/Builder.h"
+
+namespace attn::cpu {
+
+/// A tile in memory.
+struct Tile {
+  tile::TileType type;
+  mlir::Type element; // in memory: f32, f64, i32, i64; i8 for bool
+  mlir::Value base;
+  llvm::SmallVector<mlir::Value> sizes, strides; // i64, in elements
+  mlir::Value mask;  // a byte an element, strides as above; null: unmasked
+  mlir::Value whole; // i1: every element is present, mask bytes are not valid
+
+  bool isMasked() const { return mask != nullptr; }
+  int64_t fixedSize(size_t axis) const { return type.getSizes()[axis]; }
+};
+
+class TileBuffers {
+public:
+  explicit TileBuffers(tile::KernelOp kernel);
+
+  /// Emits sizes and offsets; the total in bytes.
+  mlir::Value
+  emitLayout(CodeBuilder &b,
+             llvm::function_ref<mlir::Value(mlir::StringAttr)> extent);
+  /// The tile of a value, after emitLayout. Not for the results of views.
+  Tile tile(CodeBuilder &b, mlir::Value value, mlir::Value scratch) const;
+  bool shareBuffer(mlir::Value a, mlir::Value b) const {
+    return bufferOf.lookup(a) == bufferOf.lookup(b);
+  }
+
+private:
+  struct Buffer {
+    tile::TileType type;
+    bool masked = false;
+    mlir::Value offset, maskOffset; // bytes
+    llvm::SmallVector<mlir::Value> sizes, strides;
+  };
+
+  void assign(mlir::Block &block);
+  void assignStream(tile::StreamOp stream);
+  void take(mlir::Value value, unsigned buffer);
+  unsigned fresh(mlir::Value value);
+  void layout(CodeBuilder &b, Buffer &buffer, mlir::Value &end,
+              llvm::function_ref<mlir::Value(mlir::StringAttr)> extent);
+
+  std::vector<Buffer> buffers;
+  llvm::DenseMap<mlir::Value, unsigned> bufferOf;
+};
+
+/// What an element of a tile takes in memory.
+mlir::Type tileMemoryType(mlir::Type element);
+
+/// A load may show the tensor itself instead of a copy.
+bool mayBeView(tile::LoadOp load, mlir::Type stored);
+
+} // namespace attn::cpu
+#endif // ATTN_PASSES_CPU_TILE_BUFFERS_H

@@ -1,0 +1,44 @@
+//===- Index.cpp - linear indices -------------------------------*- C++ -*-===//
+#include "passes/cpu/tile/Index.h"
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+using namespace attn;
+
+std::optional<int64_t> cpu::coefficient(Value index, Value coordinate) {
+  if (index == coordinate)
+    return 1;
+  Operation *op = index.getDefiningOp();
+  if (!op || op->getBlock() != coordinate.getParentBlock())
+    return 0;
+  SmallVector<std::optional<int64_t>> parts;
+  for (Value operand : op->getOperands())
+    parts.push_back(coefficient(operand, coordinate));
+  if (llvm::all_of(parts, [](auto part) { return part == 0; }))
+    return 0;
+  auto map = dyn_cast<MapOp>(op);
+  if (!map || llvm::is_contained(parts, std::nullopt))
+    return std::nullopt;
+  auto constant = [&](unsigned operand) -> std::optional<int64_t> {
+    APInt value;
+    if (!matchPattern(op->getOperand(operand), m_ConstantInt(&value)))
+      return std::nullopt;
+    return value.getSExtValue();
+  };
+  switch (map.getFn()) {
+  case Fn::add:
+    return *parts[0] + *parts[1];
+  case Fn::sub:
+    return *parts[0] - *parts[1];
+  case Fn::neg:
+    return -*parts[0];
+  case Fn::mul:
+    if (auto factor = constant(1))
+      return *parts[0] * *factor;
+    if (auto factor = constant(0))
+      return *parts[1] * *factor;
+    return std::nullopt;
+  default:
+    return std::nullopt;
+  }
+}

@@ -1,0 +1,16 @@
+//===- Index.h - linear indices ---------------------------------*- C++ -*-===//
+// How an index of a load or store moves with a coordinate of the tile.
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_PASSES_CPU_TILE_INDEX_H
+#define ATTN_PASSES_CPU_TILE_INDEX_H
+
+#include "dialect/Attn.h"
+
+namespace attn::cpu {
+
+/// c if `index` is c * coordinate + something free of it; nothing if it depends
+/// on the coordinate in another way. `coordinate` is an argument of the region.
+std::optional<int64_t> coefficient(mlir::Value index, mlir::Value coordinate);
+
+} // namespace attn::cpu
+#endif // ATTN_PASSES_CPU_TILE_INDEX_H
