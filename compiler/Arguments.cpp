@@ -2,6 +2,7 @@
 #include "compiler/Arguments.h"
 #include "dialect/Philox.h"
 #include "dialect/interpreter/Npy.h"
+#include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
@@ -180,6 +181,52 @@ int attn::makeArguments(CascadeOp cascade, const Options &options,
                     options.seed, i, largest);
   }
   return ExitOk;
+}
+
+InterpretOptions attn::interpretOptions(const Arguments &arguments) {
+  InterpretOptions options;
+  for (auto &[rank, extent] : arguments.extents)
+    options.extents[rank.getValue()] = extent;
+  return options;
+}
+
+/// Smallest, largest and mean of the values that are numbers.
+static void printRange(const Array &array) {
+  double low = INFINITY, high = -INFINITY, sum = 0;
+  int64_t numbers = 0, count = array.size();
+  for (int64_t i = 0; i < count; ++i) {
+    double value = array.isReal() ? array.reals[i] : array.integers[i];
+    if (std::isnan(value))
+      continue;
+    low = std::min(low, value);
+    high = std::max(high, value);
+    sum += value;
+    ++numbers;
+  }
+  llvm::outs() << llvm::format("from %.6g to %.6g, mean %.6g", low, high,
+                               sum / numbers);
+  if (numbers < count)
+    llvm::outs() << ", " << count - numbers << " NaN";
+}
+
+void attn::printOutputs(CascadeOp cascade, ArrayRef<Array> outputs) {
+  constexpr int64_t shown = 32;
+  for (auto [i, output] : llvm::enumerate(outputs)) {
+    llvm::outs() << nameOf(cascade.getOutputs(), i) << ": " << output.element
+                 << "[";
+    llvm::interleaveComma(output.shape, llvm::outs());
+    llvm::outs() << "] ";
+    if (output.size() > shown)
+      printRange(output);
+    else if (output.isReal())
+      llvm::interleave(
+          output.reals, llvm::outs(),
+          [](double value) { llvm::outs() << llvm::format("%.6g", value); },
+          " ");
+    else
+      llvm::interleave(output.integers, llvm::outs(), " ");
+    llvm::outs() << "\n";
+  }
 }
 
 int attn::writeOutputs(CascadeOp cascade, const Options &options,

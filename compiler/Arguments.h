@@ -6,7 +6,7 @@
 #define ATTN_COMPILER_ARGUMENTS_H
 
 #include "compiler/Options.h"
-#include "dialect/interpreter/Extents.h"
+#include "dialect/interpreter/Interpreter.h"
 #include <vector>
 
 namespace attn {
@@ -21,6 +21,13 @@ struct Arguments {
 /// An exit code after a message on stderr, or ExitOk.
 int makeArguments(CascadeOp cascade, const Options &options,
                   Arguments &arguments);
+
+/// With the extents of `arguments`.
+InterpretOptions interpretOptions(const Arguments &arguments);
+
+/// A line an output on stdout: type, shape, and its values or, of many, their
+/// range and mean.
+void printOutputs(CascadeOp cascade, llvm::ArrayRef<Array> outputs);
 
 /// Writes what --output asks for; an exit code.
 int writeOutputs(CascadeOp cascade, const Options &options,

@@ -1,5 +1,6 @@
 //===- Compare.cpp - results against what they should be --------*- C++ -*-===//
 #include "compiler/Compare.h"
+#include "llvm/Support/Format.h"
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
@@ -52,15 +53,17 @@ Comparison attn::compare(const Array &got, const Array &want,
     return result;
   }
   int64_t wrong = 0, count = want.size();
-  auto report = [&](int64_t i, auto g, auto w) {
-    if (++wrong == 1)
-      result.problem =
-          llvm::formatv("{0} is {1}, not {2}", indexText(want.shape, i), g, w);
+  auto report = [&](int64_t i, auto formatted) {
+    if (++wrong > 1)
+      return;
+    llvm::raw_string_ostream os(result.problem);
+    os << indexText(want.shape, i) << formatted;
   };
   if (!want.isReal()) {
     for (int64_t i = 0; i < count; ++i)
       if (got.integers[i] != want.integers[i])
-        report(i, got.integers[i], want.integers[i]);
+        report(i, llvm::formatv(" is {0}, not {1}", got.integers[i],
+                                want.integers[i]));
   } else {
     double largest = 0;
     for (double value : want.reals)
@@ -73,10 +76,10 @@ Comparison attn::compare(const Array &got, const Array &want,
         result.worst = std::max(result.worst, error);
         if (error >
             tolerance.relative * std::abs(w) + tolerance.scaled * largest)
-          report(i, g, w);
+          report(i, llvm::format(" is %.6g, not %.6g", g, w));
       } else if (!(std::isnan(g) && std::isnan(w)) &&
                  g != roundTo(got.element, w)) {
-        report(i, g, w);
+        report(i, llvm::format(" is %.6g, not %.6g", g, w));
       }
     }
   }

@@ -4,7 +4,6 @@
 #include "compiler/Files.h"
 #include "compiler/Pipelines.h"
 #include "compiler/SourceDiagnostics.h"
-#include "dialect/Attn.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 
@@ -25,8 +24,8 @@ static OwningOpRef<ModuleOp> import(Program &program, StringRef name,
     return parseSourceString<ModuleOp>(text, ParserConfig(&context), name);
   }
   text::Diagnostics diagnostics(program.sources);
-  OwningOpRef<ModuleOp> module = importSource(context, program.sources, name,
-                                              text, options, diagnostics);
+  OwningOpRef<ModuleOp> module =
+      importSource(context, program.sources, name, text, options, diagnostics);
   diagnostics.render(os);
   return module;
 }
@@ -37,8 +36,8 @@ std::unique_ptr<Program> attn::loadText(StringRef name, StringRef text,
   auto program = std::make_unique<Program>();
   DialectRegistry registry;
   registerDialects(registry);
-  program->context = std::make_unique<MLIRContext>(
-      registry, MLIRContext::Threading::DISABLED);
+  program->context =
+      std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
   program->module = import(*program, name, text, options, os);
   if (!program->module)
     return nullptr;
@@ -50,8 +49,30 @@ std::unique_ptr<Program> attn::loadText(StringRef name, StringRef text,
   return program;
 }
 
-std::unique_ptr<Program> attn::loadFile(StringRef path,
-                                        const text::ImportOptions &options) {
-  std::unique_ptr<llvm::MemoryBuffer> buffer = readFile(path);
-  return buffer ? loadText(path, buffer->getBuffer(), options) : nullptr;
+std::unique_ptr<Program> attn::loadFile(const Options &options) {
+  std::unique_ptr<llvm::MemoryBuffer> buffer = readFile(options.file);
+  if (!buffer)
+    return nullptr;
+  text::ImportOptions import;
+  for (auto &[name, value] : options.consts)
+    import.consts[name] = value;
+  import.entry = options.entry;
+  return loadText(options.file, buffer->getBuffer(), import);
+}
+
+CascadeOp attn::chooseCascade(Program &program, const Options &options) {
+  SmallVector<CascadeOp> found;
+  std::string names;
+  for (CascadeOp cascade : program.module->getOps<CascadeOp>())
+    if (options.entry.empty() || cascade.getSymName() == options.entry) {
+      found.push_back(cascade);
+      names += (names.empty() ? "" : ", ") + cascade.getSymName().str();
+    }
+  if (found.size() == 1)
+    return found.front();
+  llvm::errs() << "attnc: " << options.file << ": "
+               << (found.empty() ? "there is no cascade " + options.entry
+                                 : "--entry says which cascade: " + names)
+               << "\n";
+  return nullptr;
 }

@@ -2,6 +2,8 @@
 #ifndef ATTN_COMPILER_LOAD_H
 #define ATTN_COMPILER_LOAD_H
 
+#include "compiler/Options.h"
+#include "dialect/Attn.h"
 #include "frontends/text/Import.h"
 #include "llvm/Support/raw_ostream.h"
 #include <memory>
@@ -21,9 +23,11 @@ std::unique_ptr<Program> loadText(llvm::StringRef name, llvm::StringRef text,
                                   const text::ImportOptions &options,
                                   llvm::raw_ostream &os = llvm::errs());
 
-/// The same of a file.
-std::unique_ptr<Program> loadFile(llvm::StringRef path,
-                                  const text::ImportOptions &options);
+/// The file that the command line names, with its --const and --entry.
+std::unique_ptr<Program> loadFile(const Options &options);
+
+/// The cascade that the command line means; null after a message.
+CascadeOp chooseCascade(Program &program, const Options &options);
 
 } // namespace attn
 #endif // ATTN_COMPILER_LOAD_H

@@ -1,0 +1,139 @@
+//===- Codegen.cpp - from cascades to one LLVM module -----------*- C++ -*-===//
+#include "compiler/Codegen.h"
+#include "compiler/Manifest.h"
+#include "compiler/Tables.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Target/LLVMIR/Dialect/All.h"
+#include "mlir/Target/LLVMIR/Export.h"
+
+using namespace mlir;
+using namespace attn;
+
+llvm::StringRef attn::compilerVersion() { return "attnc " ATTN_VERSION; }
+
+std::string attn::symbolName(llvm::StringRef cascade) {
+  std::string name;
+  for (char c : cascade)
+    name += c == '\'' ? "_prime" : std::string(1, c);
+  return name;
+}
+
+static llvm::Error diagnosed() {
+  return llvm::createStringError("code could not be generated");
+}
+
+/// Names of a cascade's functions for one target begin so.
+static std::string prefixOf(CascadeOp cascade, const Target &target) {
+  return "attn." + cascade.getSymName().str() + "." + target.name.str();
+}
+
+llvm::Expected<OwningOpRef<ModuleOp>>
+attn::lowerCascades(ModuleOp cascades, const CodegenOptions &options) {
+  MLIRContext *ctx = cascades.getContext();
+  ctx->loadDialect<arith::ArithDialect, func::FuncDialect, math::MathDialect,
+                   scf::SCFDialect, vector::VectorDialect,
+                   LLVM::LLVMDialect>();
+  OwningOpRef<ModuleOp> module = ModuleOp::create(cascades.getLoc());
+  for (const Target *target : options.targets) {
+    cpu::CpuTarget row = target->forLowering();
+    std::unique_ptr<cpu::KernelLowering> kernels;
+    if (options.kernels)
+      kernels = options.kernels(row);
+    for (auto cascade : cascades.getOps<CascadeOp>()) {
+      cpu::CascadeLowering lowering(cascade, *module, row,
+                                    prefixOf(cascade, *target), kernels.get());
+      if (failed(lowering.lower()))
+        return diagnosed();
+    }
+  }
+  return module;
+}
+
+/// Everything is internal but what the tables export; each function gets the
+/// CPU of its target.
+static void setAttributes(llvm::Module &module, ModuleOp cascades,
+                          const CodegenOptions &options) {
+  for (llvm::GlobalVariable &variable : module.globals())
+    if (!variable.isDeclaration())
+      variable.setLinkage(llvm::GlobalValue::InternalLinkage);
+  for (llvm::Function &function : module) {
+    function.addFnAttr(llvm::Attribute::NoUnwind);
+    if (function.isDeclaration())
+      continue;
+    function.setLinkage(llvm::GlobalValue::InternalLinkage);
+    for (const Target *target : options.targets)
+      for (auto cascade : cascades.getOps<CascadeOp>()) {
+        if (!function.getName().starts_with(prefixOf(cascade, *target) + "_"))
+          continue;
+        function.addFnAttr("target-cpu", target->cpu);
+        if (!target->tune.empty())
+          function.addFnAttr("tune-cpu", target->tune);
+        if (!target->features.empty())
+          function.addFnAttr("target-features", target->features);
+        if (target->avx512)
+          function.addFnAttr("prefer-vector-width", "512");
+      }
+  }
+}
+
+llvm::Expected<Generated> attn::generate(ModuleOp cascades,
+                                         const CodegenOptions &options) {
+  auto lowered = lowerCascades(cascades, options);
+  if (!lowered)
+    return lowered.takeError();
+  ModuleOp module = **lowered;
+  if (failed(cpu::lowerToLLVM(module)))
+    return diagnosed();
+  DialectRegistry registry;
+  registerAllToLLVMIRTranslations(registry);
+  cascades.getContext()->appendDialectRegistry(registry);
+
+  auto machine = makeTargetMachine(*options.targets.front());
+  if (!machine)
+    return machine.takeError();
+  Generated result;
+  result.context = std::make_unique<llvm::LLVMContext>();
+  result.module = translateModuleToLLVMIR(module, *result.context, "attn");
+  if (!result.module)
+    return diagnosed();
+  result.module->setTargetTriple((*machine)->getTargetTriple());
+  result.module->setDataLayout((*machine)->createDataLayout());
+  setAttributes(*result.module, cascades, options);
+
+  result.manifest = writeManifest(cascades, options);
+  Tables tables(*result.module);
+  for (auto cascade : cascades.getOps<CascadeOp>()) {
+    std::vector<EntryVersion> versions;
+    for (const Target *target : options.targets) {
+      std::string prefix = prefixOf(cascade, *target);
+      versions.push_back({target->name.str(), options.entryFlags,
+                          result.module->getFunction(prefix + "_workspace"),
+                          result.module->getFunction(prefix + "_run")});
+    }
+    tables.addEntry(cascade, symbolName(cascade.getSymName()), versions);
+  }
+  tables.finish(compilerVersion(), result.manifest);
+  return result;
+}
+
+void attn::optimise(llvm::Module &module, llvm::TargetMachine &machine) {
+  llvm::PipelineTuningOptions tuning;
+  tuning.LoopVectorization = true;
+  tuning.SLPVectorization = true;
+  tuning.LoopUnrolling = true;
+  llvm::PassBuilder builder(&machine, tuning);
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager components;
+  llvm::ModuleAnalysisManager modules;
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(components);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, components, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2)
+      .run(module, modules);
+}

@@ -1,0 +1,52 @@
+//===- Codegen.h - from cascades to one LLVM module -------------*- C++ -*-===//
+// Code of all cascades of a module for each target asked for, the tables of
+// attn/abi.h that describe it, and the typed entry points.
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_COMPILER_CODEGEN_H
+#define ATTN_COMPILER_CODEGEN_H
+
+#include "compiler/targets/Targets.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "passes/cpu/LowerCascade.h"
+
+namespace attn {
+
+struct CodegenOptions {
+  /// Best first; all of one architecture.
+  std::vector<const Target *> targets;
+  /// Who emits kernels as a whole; null: their definitions are emitted.
+  std::function<std::unique_ptr<cpu::KernelLowering>(const cpu::CpuTarget &)>
+      kernels;
+  /// Kernels of some kind want denormals flushed (attn_entry_flags).
+  uint32_t entryFlags = 0;
+};
+
+struct Generated {
+  std::unique_ptr<llvm::LLVMContext> context;
+  std::unique_ptr<llvm::Module> module;
+  std::string manifest; // JSON
+};
+
+/// The C identifier of a cascade: primes are no part of those.
+std::string symbolName(llvm::StringRef cascade);
+
+/// The functions of all cascades in func, scf, arith, math and llvm, for
+/// `--emit tile` and for tests.
+llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>>
+lowerCascades(mlir::ModuleOp cascades, const CodegenOptions &options);
+
+/// The whole way to LLVM IR, not optimised. Diagnostics go to the context; the
+/// error only says that there were some.
+llvm::Expected<Generated> generate(mlir::ModuleOp cascades,
+                                   const CodegenOptions &options);
+
+/// The O2 pipeline for the module's targets.
+void optimise(llvm::Module &module, llvm::TargetMachine &machine);
+
+/// The command that compiled code is attributed to: "attnc 0.1.0".
+llvm::StringRef compilerVersion();
+
+} // namespace attn
+#endif // ATTN_COMPILER_CODEGEN_H

@@ -1,0 +1,60 @@
+//===- Tables.h - the tables of attn/abi.h as constants ---------*- C++ -*-===//
+#ifndef ATTN_COMPILER_TABLES_H
+#define ATTN_COMPILER_TABLES_H
+
+#include "dialect/Attn.h"
+#include "llvm/IR/Constants.h"
+#include "llvm/IR/Module.h"
+
+namespace attn {
+
+struct EntryVersion {
+  std::string target;
+  uint32_t flags;
+  llvm::Function *workspace, *run;
+};
+
+/// DLPack's type code and bits of an element type.
+std::pair<uint8_t, uint8_t> dlpackType(mlir::Type element);
+
+/// One port of an entry, stored axes as positions in the rank table.
+struct PortInfo {
+  std::string name;
+  mlir::Type element;
+  llvm::SmallVector<int32_t> axes;
+  bool output = false, optional = false;
+  int32_t into = -1;
+  double defaultValue = 0;
+};
+/// Inputs, then outputs.
+std::vector<PortInfo> portsOf(CascadeOp cascade);
+
+/// A postfix program (attn_extent_op) of an extent.
+std::vector<int64_t> extentProgram(CascadeOp cascade, ExtentAttr extent);
+
+/// Builds `attn_library` and, for each entry, the exported function
+/// `int NAME(const attn_context *, const DLTensor *...)`.
+class Tables {
+public:
+  explicit Tables(llvm::Module &module);
+  void addEntry(CascadeOp cascade, llvm::StringRef name,
+                llvm::ArrayRef<EntryVersion> versions);
+  void finish(llvm::StringRef compilerVersion, llvm::StringRef manifest);
+
+private:
+  llvm::Constant *text(llvm::StringRef value);
+  llvm::Constant *number(unsigned bits, int64_t value);
+  llvm::Constant *record(llvm::ArrayRef<llvm::Constant *> fields);
+  /// A pointer to constants; null if there are none.
+  llvm::Constant *array(llvm::ArrayRef<llvm::Constant *> values);
+  llvm::Constant *extents(CascadeOp cascade,
+                          std::vector<llvm::Constant *> &checks,
+                          int32_t &count);
+
+  llvm::Module &module;
+  std::vector<llvm::Constant *> entries;
+  std::vector<std::pair<std::string, unsigned>> wrappers;
+};
+
+} // namespace attn
+#endif // ATTN_COMPILER_TABLES_H

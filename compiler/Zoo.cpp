@@ -1,0 +1,199 @@
+//===- Zoo.cpp - attnc zoo: the examples against their references ---------===//
+// test/zoo/export.py writes the cases; each is interpreted and compiled here,
+// and both results are compared with the reference.
+//===----------------------------------------------------------------------===//
+#include "compiler/Arguments.h"
+#include "compiler/Compare.h"
+#include "compiler/Execute.h"
+#include "compiler/Files.h"
+#include "compiler/Jit.h"
+#include "compiler/Load.h"
+#include "dialect/interpreter/Npy.h"
+#include "llvm/ADT/ScopeExit.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/Program.h"
+
+using namespace mlir;
+using namespace attn;
+namespace json = llvm::json;
+
+namespace {
+
+struct Case {
+  std::string label, path, entry;
+  std::map<std::string, std::string> consts, inputs, outputs;
+};
+
+bool fromJSON(const json::Value &value, Case &c, json::Path path) {
+  json::ObjectMapper map(value, path);
+  return map && map.map("label", c.label) && map.map("path", c.path) &&
+         map.map("entry", c.entry) && map.map("consts", c.consts) &&
+         map.map("inputs", c.inputs) && map.map("outputs", c.outputs);
+}
+
+/// Runs the script; the cases it wrote below `folder`.
+llvm::Expected<std::vector<Case>> exportCases(const Options &options,
+                                              StringRef folder) {
+  auto python = llvm::sys::findProgramByName("python3", {"/usr/bin"});
+  if (!python)
+    return makeError("python3 is not in /usr/bin");
+  std::string families = llvm::join(options.families, ","),
+              ids = llvm::join(options.ids, ",");
+  SmallVector<StringRef> args = {*python, ATTN_ZOO_EXPORT, folder};
+  if (!families.empty())
+    args.append({"--family", families});
+  if (!ids.empty())
+    args.append({"--id", ids});
+  std::string error;
+  if (llvm::sys::ExecuteAndWait(*python, args, std::nullopt, {}, 0, 0, &error))
+    return makeError(ATTN_ZOO_EXPORT " failed " + error);
+  std::unique_ptr<llvm::MemoryBuffer> text =
+      readFile((folder + "/cases.json").str());
+  return text ? json::parse<std::vector<Case>>(text->getBuffer())
+              : makeError("no cases were written");
+}
+
+/// A program with certain values of its const scalars, compiled.
+struct Compiled {
+  std::unique_ptr<Program> program;
+  CascadeOp cascade;
+  std::unique_ptr<JitLibrary> library;
+};
+
+class Zoo {
+public:
+  explicit Zoo(const Options &options) : options(options) {}
+
+  /// The line about a case: empty if it passes, else what is wrong.
+  std::string run(const Case &c);
+  /// The largest errors of the last case.
+  double interpreted = 0, compiled = 0;
+
+private:
+  llvm::Expected<Compiled *> get(const Case &c);
+  static std::string check(CascadeOp cascade, StringRef who,
+                           ArrayRef<Array> outputs, const Case &c,
+                           llvm::function_ref<Tolerance(Type)> tolerance,
+                           double &worst);
+
+  const Options &options;
+  std::map<std::string, Compiled> cache;
+};
+
+llvm::Expected<Compiled *> Zoo::get(const Case &c) {
+  std::string key = c.path + ":" + c.entry;
+  for (auto &[name, value] : c.consts)
+    key += " " + name + "=" + value;
+  Compiled &entry = cache[key];
+  if (entry.library)
+    return &entry;
+  Options load = options;
+  load.file = c.path;
+  load.entry = c.entry;
+  load.consts.assign(c.consts.begin(), c.consts.end());
+  entry.program = loadFile(load);
+  if (!entry.program || !(entry.cascade = chooseCascade(*entry.program, load)))
+    return makeError("does not load");
+  auto library = jitCompile(*entry.program->module, options.target);
+  if (!library)
+    return library.takeError();
+  entry.library = std::move(*library);
+  return &entry;
+}
+
+std::string Zoo::check(CascadeOp cascade, StringRef who,
+                       ArrayRef<Array> outputs, const Case &c,
+                       llvm::function_ref<Tolerance(Type)> tolerance,
+                       double &worst) {
+  worst = 0;
+  for (auto [i, output] : llvm::enumerate(outputs)) {
+    StringRef name =
+        cast<PortAttr>(cascade.getOutputs()[i]).getName().getValue();
+    auto file = c.outputs.find(name.str());
+    if (file == c.outputs.end())
+      return llvm::formatv("the reference has no output {0}", name);
+    auto want = readNpy(file->second, cascade.getContext());
+    if (!want)
+      return toString(want.takeError());
+    Comparison result = compare(output, *want, tolerance(output.element));
+    worst = std::max(worst, result.worst);
+    if (!result.problem.empty())
+      return llvm::formatv("{0}: {1}{2}", who, name, result.problem);
+  }
+  return "";
+}
+
+std::string Zoo::run(const Case &c) {
+  auto compiledEntry = get(c);
+  if (!compiledEntry)
+    return toString(compiledEntry.takeError());
+  CascadeOp cascade = (*compiledEntry)->cascade;
+  Options call = options;
+  call.inputs.assign(c.inputs.begin(), c.inputs.end());
+  Arguments arguments;
+  if (makeArguments(cascade, call, arguments) != ExitOk)
+    return "its inputs do not fit";
+
+  auto exact =
+      interpret(cascade, arguments.inputs, interpretOptions(arguments));
+  if (!exact)
+    return "interpreted: " + toString(exact.takeError());
+  auto exactly = [](Type) { return exactTolerance(); };
+  std::string problem =
+      check(cascade, "interpreted", *exact, c, exactly, interpreted);
+  if (!problem.empty())
+    return problem;
+
+  const attn_entry_desc *entry =
+      (*compiledEntry)->library->find(cascade.getSymName());
+  if (!entry)
+    return "compiled: no such entry";
+  auto outputs = execute(entry, cascade, arguments.inputs, arguments.extents);
+  if (!outputs)
+    return "compiled: " + toString(outputs.takeError());
+  SmallVector<Type> types;
+  for (Type type : cascade.getBody().getArgumentTypes())
+    types.push_back(cast<NamedTensorType>(type).getElementType());
+  auto oracle = [&](Type type) { return oracleTolerance(type, types); };
+  return check(cascade, "compiled", *outputs, c, oracle, compiled);
+}
+
+} // namespace
+
+int attn::zooCommand(const Options &options) {
+  SmallString<64> folder;
+  if (std::error_code error =
+          llvm::sys::fs::createUniqueDirectory("attnc-zoo", folder)) {
+    llvm::errs() << "attnc: " << folder << ": " << error.message() << "\n";
+    return ExitUnavailable;
+  }
+  auto remove =
+      llvm::make_scope_exit([&] { llvm::sys::fs::remove_directories(folder); });
+  auto cases = exportCases(options, folder);
+  if (!cases) {
+    llvm::errs() << "attnc: " << toString(cases.takeError()) << "\n";
+    return ExitUnavailable;
+  }
+  if (cases->empty()) {
+    llvm::errs() << "attnc: no example is selected\n";
+    return ExitUsage;
+  }
+  Zoo zoo(options);
+  int passed = 0, failed = 0;
+  for (const Case &c : *cases) {
+    std::string problem = zoo.run(c);
+    ++(problem.empty() ? passed : failed);
+    if (problem.empty())
+      llvm::outs() << llvm::formatv(
+          "ok   {0,-48} interpreted {1:e1}, compiled {2:e1}\n", c.label,
+          zoo.interpreted, zoo.compiled);
+    else
+      llvm::outs() << "FAIL " << c.label << ": " << problem << "\n";
+    llvm::outs().flush();
+  }
+  llvm::outs() << passed << " passed, " << failed << " failed\n";
+  return failed ? ExitCheckFailed : ExitOk;
+}
