@@ -156,8 +156,8 @@ def Attn_PortAttr : AttrDef<Attn_Dialect, "Port"> {
     OptionalParameter<"::mlir::StringAttr">:$into,
     OptionalParameter<"::mlir::TypedAttr">:$init);
   let assemblyFormat = [{
-    `<` $name (`,` `layout` $layout^)? (`,` `quant` $quant^)?
-    (`,` `into` $into^)? (`,` `init` $init^)? `>`
+    `<` $name (`layout` $layout^)? (`quant` $quant^)? (`into` $into^)?
+    (`init` $init^)? `>`
   }];
 }
 def Attn_PortArrayAttr : TypedArrayAttrBase<Attn_PortAttr, "ports">;
