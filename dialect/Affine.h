@@ -75,6 +75,10 @@ public:
   AffineForm extentOf(mlir::StringAttr rank);
   /// An extent expression, as an index (not clamped).
   AffineForm formOf(ExtentAttr extent);
+  /// floor(form / divisor), divisor > 0.
+  AffineForm quotientOf(const AffineForm &form, int64_t divisor) {
+    return quotient(form, AffineForm::of(divisor));
+  }
   static IndexKind classify(mlir::Value index);
   /// The coordinate of `rank` that relations give, where it is determined by
   /// the coordinates of `region`.

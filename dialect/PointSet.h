@@ -12,6 +12,7 @@
 #include "llvm/ADT/SmallVector.h"
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 namespace attn {
 
@@ -56,7 +57,7 @@ using Point = llvm::SmallVector<int64_t, 8>;
 /// bounded and the approximation stays on the side that the caller needs.
 class PointSet {
 public:
-  using Conjunction = llvm::SmallVector<Constraint, 4>;
+  using Conjunction = std::vector<Constraint>;
   static constexpr unsigned maxDisjuncts = 64;
 
   static PointSet all();
@@ -83,7 +84,7 @@ public:
 
 private:
   void add(Conjunction conjunction);
-  llvm::SmallVector<Conjunction, 1> disjuncts;
+  std::vector<Conjunction> disjuncts;
 };
 
 } // namespace attn

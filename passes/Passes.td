@@ -32,4 +32,15 @@ def AttnGuards : Pass<"attn-guards", "::attn::CascadeOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect"];
 }
 
+def AttnCheckRecurrences : Pass<"attn-check-recurrences", "::attn::CascadeOp"> {
+  let summary = "find the order in which recurrences are walked";
+  let description = [{
+    Every cycle of definitions must have positive lag along iterative ranks, and
+    steps read before the first need base equations. The definitions of a
+    recurrence are marked `attn.scc = k` and `attn.iterate = [["t", 1]]`: its
+    iterative ranks, outermost first, 1 ascending and -1 descending. See
+    test/passes/cascade/check-recurrences.mlir.
+  }];
+}
+
 #endif // ATTN_PASSES_TD

@@ -1,0 +1,106 @@
+//===- Bounds.cpp - proofs that an access stays inside ----------*- C++ -*-===//
+#include "passes/cascade/Bounds.h"
+#include "dialect/PrintExpr.h"
+#include "passes/cascade/Dependences.h"
+
+using namespace mlir;
+using namespace attn;
+
+BoundsProver::BoundsProver(Region &region)
+    : region(region), space(region.getParentOfType<CascadeOp>()) {
+  space.addRegion(region);
+}
+
+/// The coordinate of the same rank: inside without a proof.
+bool BoundsProver::isPlain(ReadOp read, unsigned position) {
+  auto argument = dyn_cast<BlockArgument>(read.getIndices()[position]);
+  return argument && argument.getOwner() == &region.front() &&
+         coordinateName(argument) ==
+             read.getTensor().getType().getRanks()[position].getValue();
+}
+
+/// The coordinate that a product relation determines. Points beyond its extent
+/// are in no space, whatever the extents are.
+bool BoundsProver::isDetermined(ReadOp read, unsigned position) {
+  StringAttr rank = read.getTensor().getType().getRanks()[position];
+  for (Attribute relation : space.getCascade().getRelations())
+    if (auto sum = dyn_cast<SumAttr>(relation))
+      if (sum.getWhole() == rank || llvm::is_contained(sum.getParts(), rank))
+        return false;
+  auto form = space.determined(rank, region);
+  return form && *form == space.formOf(read.getIndices()[position]);
+}
+
+PointSet BoundsProver::evaluated(ReadOp read) {
+  PointSet result = space.demand(read);
+  for (Value index : read.getIndices())
+    result = result.intersect(space.presence(index, Approximation::Over));
+  return result;
+}
+
+/// Points outside the rank and every base point.
+PointSet BoundsProver::leaving(ReadOp read, unsigned position) {
+  PointSet outside = space.inExtent(read, position).complement(true);
+  if (read.getTensor().getDefiningOp<EquationsOp>())
+    outside = outside.intersect(space.inDomain(read).complement(true));
+  return outside;
+}
+
+std::optional<Point> BoundsProver::findLeaving(ReadOp read, unsigned position) {
+  if (isPlain(read, position) ||
+      space.implies(PointSet::all(), space.inExtent(read, position)))
+    return std::nullopt;
+  // A small counterexample in the coordinates of this index reads best.
+  NamedForms names;
+  namedVariables(space, read.getIndices()[position], names);
+  SmallVector<unsigned> order;
+  for (auto &[name, form] : names)
+    if (auto variable = form.getVariable())
+      order.push_back(*variable);
+  PointSet points = leaving(read, position).intersect(evaluated(read));
+  std::optional<Point> point = space.withFacts(points).sample(order);
+  if (!point || isDetermined(read, position))
+    return std::nullopt;
+  return point;
+}
+
+bool BoundsProver::isAlwaysOutside(ReadOp read, unsigned position) {
+  StringAttr rank = read.getTensor().getType().getRanks()[position];
+  if (isPlain(read, position) || space.extentOf(rank).getConstant() == 0)
+    return false;
+  PointSet points = evaluated(read);
+  return space.isEmpty(points.intersect(space.inExtent(read, position))) &&
+         space.isEmpty(points.intersect(space.inDomain(read))) &&
+         !space.isEmpty(points);
+}
+
+bool attn::isStep(ReadOp read, unsigned position) {
+  Operation *definition = definitionOf(read);
+  StringAttr rank = read.getTensor().getType().getRanks()[position];
+  auto type = dyn_cast<NamedTensorType>(definition->getResult(0).getType());
+  auto argument = dyn_cast<BlockArgument>(read.getIndices()[position]);
+  return type && type.rankIndex(rank) >= 0 &&
+         (!argument || coordinateName(argument) != rank.getValue());
+}
+
+void attn::namedVariables(IterationSpace &space, Value value,
+                          NamedForms &names) {
+  Operation *op = value.getDefiningOp();
+  if (!op || isa<ExtentOp, ReadOp>(op)) {
+    std::string text = printExpr(value);
+    if (llvm::none_of(names, [&](auto &pair) { return pair.first == text; }))
+      names.push_back({text, space.formOf(value)});
+    return;
+  }
+  unsigned count = isa<WhereOp>(op) ? 1 : op->getNumOperands();
+  for (Value operand : op->getOperands().take_front(count))
+    namedVariables(space, operand, names);
+}
+
+int64_t attn::evaluate(const AffineForm &form, const Point &point) {
+  int64_t value = form.constant;
+  for (auto [i, c] : llvm::enumerate(form.coefficients))
+    if (i < point.size())
+      value += c * point[i];
+  return value;
+}
