@@ -5,7 +5,7 @@
 attn.cascade @ports attributes {
   ranks = [#attn.rank<"d">],
   // CHECK: #attn.port<"H0">, #attn.port<"W" init 7 : i32>
-  // CHECK-SAME: #attn.port<"K" quant <"K_scale" per ["d"], bf16>>
+  // CHECK-SAME: #attn.port<"K" quant <"K_scale" per["d"], bf16>>
   inputs = [#attn.port<"H0">, #attn.port<"W" init 7 : i32>,
             #attn.port<"K" quant<"K_scale" per ["d"], bf16>>],
   // CHECK: #attn.port<"H1" into "H0">
