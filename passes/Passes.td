@@ -43,4 +43,13 @@ def AttnCheckRecurrences : Pass<"attn-check-recurrences", "::attn::CascadeOp"> {
   }];
 }
 
+def AttnCheckMonoids : Pass<"attn-check-monoids", "::attn::MonoidOp"> {
+  let summary = "test the laws of declared monoids on random values";
+  let description = [{
+    Splitting a reduction uses associativity and the identity, reordering it
+    commutativity; a monoid that breaks them would give results that depend on
+    the schedule. See test/passes/cascade/check-monoids.mlir.
+  }];
+}
+
 #endif // ATTN_PASSES_TD
