@@ -21,7 +21,8 @@ if(CCACHE)
 endif()
 
 set(ATTN_WARNINGS -Wall -Wextra -Wpedantic -Werror=return-type
-                  -Wno-unused-parameter)
+                  -Wno-unused-parameter
+                  -Wno-deprecated-declarations)
 if(ATTN_SANITIZE)
   add_compile_options(-fsanitize=${ATTN_SANITIZE} -fno-omit-frame-pointer
                       -fno-sanitize=vptr)

@@ -3,10 +3,12 @@
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "passes/Passes.h"
 #include "passes/derive/Passes.h"
+#include "passes/schedule/Passes.h"
 
 int main(int argc, char **argv) {
   attn::registerAttnPasses();
   attn::registerAttnDerivePasses();
+  attn::registerAttnSchedulePasses();
   mlir::DialectRegistry registry;
   attn::registerDialects(registry);
   return mlir::asMainReturnCode(mlir::MlirOptMain(

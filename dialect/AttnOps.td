@@ -68,7 +68,7 @@ def Attn_CascadeOp : Attn_Op<"cascade", [
 }
 
 def Attn_KernelOp : Attn_Op<"kernel", [
-    Pure, HasOnlyGraphRegion, SingleBlock, NoTerminator,
+    Pure, GraphRegionNoTerminator,
     DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
   let summary = "definitions that run as one kernel";
   let description = [{

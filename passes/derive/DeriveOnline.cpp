@@ -1,0 +1,37 @@
+//===- DeriveOnline.cpp - --attn-derive-online ------------------*- C++ -*-===//
+// Normalises a cascade, partitions it into streams, and writes each stream as
+// a one-pass kernel. Cascades without one are left as they are.
+#include "passes/cascade/Normalise.h"
+#include "passes/derive/Online.h"
+#include "mlir/Pass/Pass.h"
+
+namespace attn {
+#define GEN_PASS_DEF_ATTNNORMALISE
+#define GEN_PASS_DEF_ATTNDERIVEONLINE
+#include "passes/derive/Passes.h.inc"
+} // namespace attn
+
+using namespace attn;
+
+namespace {
+
+struct Normalise : attn::impl::AttnNormaliseBase<Normalise> {
+  void runOnOperation() override {
+    CascadeOp cascade = getOperation();
+    inlineMaps(cascade);
+    splitRanks(cascade);
+    shareEinsums(cascade.getBody().front());
+    eraseDead(cascade);
+  }
+};
+
+struct DeriveOnline : attn::impl::AttnDeriveOnlineBase<DeriveOnline> {
+  void runOnOperation() override {
+    CascadeOp cascade = getOperation();
+    for (const Stream &stream : findStreams(cascade))
+      deriveOnline(cascade, stream);
+    eraseDead(cascade);
+  }
+};
+
+} // namespace

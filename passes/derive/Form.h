@@ -1,0 +1,78 @@
+//===- Form.h - how a map depends on unfinished reductions ------*- C++ -*-===//
+// The online rule's conditions, on the map. In a stream over rank r, a *late*
+// tensor is a statistic over r that is still growing. A value f(x, M) of a
+// point x and late statistics M has a form:
+//
+//   Free    M does not occur
+//   Late    a late tensor itself
+//   Shift   f(x, M) = g(x) + sum of c_i M_i
+//   Scale   f(x, M) = g(x) * product of E_j(Shift_j) * product of late factors
+//
+// where E turns sums into products (exp, exp2, c^x). A Scale is repaired:
+// f(x, M') = f(x, M) * h(M, M') with h = product of E_j(c_i (M'_i - M_i)), and
+// its late factors leave a sum altogether (HOIST).
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_PASSES_DERIVE_FORM_H
+#define ATTN_PASSES_DERIVE_FORM_H
+
+#include "passes/Expr.h"
+#include "llvm/ADT/SetVector.h"
+#include <functional>
+#include <map>
+
+namespace attn {
+
+/// c * M, one term of a Shift.
+struct ShiftTerm {
+  double coefficient;
+  mlir::Value tensor;
+  bool operator==(const ShiftTerm &) const = default;
+};
+
+/// E(shift): `map` is the function's application, its last operand the shift.
+struct Exponential {
+  MapOp map;
+  llvm::SmallVector<ShiftTerm> shift;
+  bool operator==(const Exponential &other) const;
+};
+
+/// A late tensor multiplied in, or divided by.
+struct LateFactor {
+  mlir::Value tensor;
+  bool divides;
+  bool operator==(const LateFactor &) const = default;
+};
+
+struct Form {
+  enum Kind { Free, Late, Shift, Scale, Other } kind = Free;
+  llvm::SmallVector<ShiftTerm> shift;
+  llvm::SmallVector<Exponential> exponentials;
+  llvm::SmallVector<LateFactor> factors;
+
+  static Form other() { return {Other, {}, {}, {}}; }
+  bool hasLate() const { return kind != Free; }
+};
+
+/// Which tensors are late and which are points of the stream.
+struct StreamTensors {
+  std::function<bool(mlir::Value)> isLate;
+  std::function<EinsumOp(mlir::Value)> pointOf; // null if it is none
+};
+
+/// Forms of values in regions, through reads of points.
+class FormAnalysis {
+public:
+  explicit FormAnalysis(StreamTensors tensors)
+      : tensors(std::move(tensors)) {}
+  const Form &of(mlir::Value value);
+
+private:
+  Form compute(mlir::Value value);
+  Form computeMap(MapOp map);
+
+  StreamTensors tensors;
+  std::map<void *, Form> cache;
+};
+
+} // namespace attn
+#endif // ATTN_PASSES_DERIVE_FORM_H

@@ -1,0 +1,27 @@
+//===- Passes.td - passes that derive algorithms ------------*- tablegen -*-===//
+#ifndef ATTN_DERIVE_PASSES_TD
+#define ATTN_DERIVE_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def AttnNormalise : Pass<"attn-normalise", "::attn::CascadeOp"> {
+  let summary = "one form for equal programs";
+  let description = [{
+    Maps move into their readers, subexpressions over fewer ranks become maps of
+    their own, equal einsums become one: what a program named, wrote in line or
+    associated otherwise looks the same to the passes that follow. See
+    test/passes/cascade/normalise.mlir.
+  }];
+}
+
+def AttnDeriveOnline : Pass<"attn-derive-online", "::attn::CascadeOp"> {
+  let summary = "reductions over one rank in one pass";
+  let description = [{
+    A reduction whose map depends on unfinished reductions over the same rank is
+    computed in the same pass when its map scales by a factor of them (the
+    online rule), and factors of finished reductions leave the sum. See
+    test/passes/derive/online.mlir.
+  }];
+}
+
+#endif // ATTN_DERIVE_PASSES_TD

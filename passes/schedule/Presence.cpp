@@ -1,0 +1,246 @@
+//===- Presence.cpp - conditions under which points exist -------*- C++ -*-===//
+#include "passes/schedule/Presence.h"
+#include "dialect/Functions.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+using namespace attn;
+
+bool attn::isTrivialGuard(EinsumOp op) {
+  if (op.getGuard().empty())
+    return true;
+  auto yield = cast<YieldOp>(op.getGuard().front().back());
+  return matchPattern(yield.getOperand(0), m_One());
+}
+
+static bool mayBeAbsentValue(Value value) {
+  Operation *def = value.getDefiningOp();
+  if (!def)
+    return false;
+  if (isa<WhereOp>(def))
+    return true;
+  if (auto otherwise = dyn_cast<ElseOp>(def))
+    return mayBeAbsentValue(otherwise.getOtherwise());
+  if (auto read = dyn_cast<ReadOp>(def))
+    return read.getBounds() != Bounds::inside || mayBeAbsent(read.getTensor());
+  if (auto map = dyn_cast<MapOp>(def))
+    if (map.getFn() == Fn::floordiv || map.getFn() == Fn::mod)
+      if (!matchPattern(map.getOperand(1), m_Constant()) &&
+          !map.getOperand(1).getDefiningOp<ExtentOp>())
+        return true;
+  return llvm::any_of(def->getOperands(), mayBeAbsentValue);
+}
+
+bool attn::mayBeAbsent(Value tensor) {
+  Operation *def = tensor.getDefiningOp();
+  if (!def)
+    return false;
+  if (auto kernel = dyn_cast<KernelOp>(def))
+    return mayBeAbsent(kernel.getReturn().getOperand(
+        cast<OpResult>(tensor).getResultNumber()));
+  auto op = dyn_cast<EinsumOp>(def);
+  if (!op)
+    return true;
+  if (!isTrivialGuard(op))
+    return true;
+  if (op.isReduction())
+    return !identityOf(op.builtinReduce().value_or(Reduce::first),
+                       op.getMapYield().getOperand(0).getType());
+  return mayBeAbsentValue(op.getMapYield().getOperand(0));
+}
+
+void PresenceConditions::conjuncts(Value condition,
+                                   SmallVectorImpl<Value> &result) {
+  auto map = condition.getDefiningOp<MapOp>();
+  if (map && map.getFn() == Fn::and_) {
+    conjuncts(map.getOperand(0), result);
+    conjuncts(map.getOperand(1), result);
+  } else {
+    result.push_back(condition);
+  }
+}
+
+std::string PresenceConditions::coordinateName(BlockArgument argument) {
+  auto op = cast<EinsumOp>(argument.getOwner()->getParentOp());
+  size_t i = argument.getArgNumber(), n = op.getSpace().size();
+  Attribute rank = i < n ? op.getSpace()[i] : op.getReduced()[i - n];
+  return cast<StringAttr>(rank).getValue().str();
+}
+
+std::string PresenceConditions::text(Value value) {
+  if (auto argument = dyn_cast<BlockArgument>(value))
+    if (isa<EinsumOp>(argument.getOwner()->getParentOp()))
+      return coordinateName(argument);
+  std::string result;
+  llvm::raw_string_ostream os(result);
+  Operation *def = value.getDefiningOp();
+  if (!def || isa<NamedTensorType>(value.getType())) {
+    os << '%' << value.getAsOpaquePointer();
+    return result;
+  }
+  os << def->getName() << def->getAttrDictionary() << '(';
+  for (Value operand : def->getOperands())
+    os << text(operand) << ',';
+  os << ')';
+  return result;
+}
+
+const PresenceConditions::Texts &PresenceConditions::of(EinsumOp op) {
+  const void *key = op.getAsOpaquePointer();
+  if (auto it = cache.find(key); it != cache.end())
+    return it->second;
+  cache[key]; // a recurrence implies nothing more
+  Texts result;
+  if (!op.isReduction())
+    result = of(op.getMapYield().getOperand(0));
+  if (!op.getGuard().empty()) {
+    SmallVector<Value> parts;
+    conjuncts(cast<YieldOp>(op.getGuard().front().back()).getOperand(0), parts);
+    for (Value part : parts) {
+      std::string name = text(part);
+      sources.try_emplace(name, part);
+      result.insert(name);
+    }
+  }
+  return cache[key] = result;
+}
+
+PresenceConditions::Texts PresenceConditions::of(Value value) {
+  Operation *def = value.getDefiningOp();
+  Texts result;
+  if (!def || isa<NamedTensorType>(value.getType()))
+    return result;
+  if (auto read = dyn_cast<ReadOp>(def)) {
+    auto op = read.getTensor().getDefiningOp<EinsumOp>();
+    auto reader = cast<EinsumOp>(read->getParentOp());
+    if (op && op->getParentOp() == reader->getParentOp() &&
+        isPlainRead(read, reader))
+      return of(op);
+    return result;
+  }
+  if (isa<ElseOp>(def))
+    return result;
+  if (auto map = dyn_cast<MapOp>(def))
+    if (map.getFn() == Fn::and_ || map.getFn() == Fn::or_)
+      return result;
+  if (auto where = dyn_cast<WhereOp>(def)) {
+    result = of(where.getValue());
+    SmallVector<Value> parts;
+    conjuncts(where.getCondition(), parts);
+    for (Value part : parts) {
+      std::string name = text(part);
+      sources.try_emplace(name, part);
+      result.insert(name);
+    }
+    return result;
+  }
+  for (Value operand : def->getOperands())
+    result.merge(of(operand));
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Linear conditions
+//===----------------------------------------------------------------------===//
+
+std::optional<PresenceConditions::Linear>
+PresenceConditions::linearForm(Value value) {
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    if (!isa<EinsumOp>(argument.getOwner()->getParentOp()))
+      return Linear{.isConstant = false};
+    std::string name = coordinateName(argument);
+    if (name == ranks.stream.getValue())
+      return Linear{.step = 1};
+    if (name == ranks.tile.getValue())
+      return Linear{.tile = 1};
+    if (ranks.lane && name == ranks.lane.getValue())
+      return Linear{.lane = 1};
+    if (llvm::any_of(ranks.rows, [&](StringAttr r) { return r == name; }))
+      return Linear{.isConstant = false};
+    return std::nullopt;
+  }
+  IntegerAttr constant;
+  if (matchPattern(value, m_Constant(&constant)))
+    return Linear{.constant = constant.getInt()};
+  Operation *def = value.getDefiningOp();
+  if (isa<ExtentOp>(def))
+    return Linear{.isConstant = false};
+  SmallVector<Linear> operands;
+  bool isTensorFree = true;
+  for (Value operand : def->getOperands()) {
+    if (isa<NamedTensorType>(operand.getType())) {
+      // What this kernel computes is not known before its loop.
+      isTensorFree &= !operand.getDefiningOp() ||
+                      operand.getDefiningOp()->getParentOp() !=
+                          def->getParentOp()->getParentOp();
+      continue;
+    }
+    auto linear = linearForm(operand);
+    if (!linear)
+      return std::nullopt;
+    operands.push_back(*linear);
+  }
+  bool isUniform = isTensorFree && llvm::all_of(operands, [](Linear &l) {
+                     return !l.step && !l.tile && !l.lane;
+                   });
+  auto map = dyn_cast<MapOp>(def);
+  if (map && (map.getFn() == Fn::add || map.getFn() == Fn::sub)) {
+    int64_t sign = map.getFn() == Fn::add ? 1 : -1;
+    Linear a = operands[0], c = operands[1];
+    return Linear{a.step + sign * c.step, a.tile + sign * c.tile,
+                  a.lane + sign * c.lane, a.constant + sign * c.constant,
+                  a.isConstant && c.isConstant};
+  }
+  if (map && map.getFn() == Fn::mul) {
+    for (auto [a, c] : {std::pair(operands[0], operands[1]),
+                        std::pair(operands[1], operands[0])})
+      if (c.isConstant && !c.step && !c.tile && !c.lane)
+        return Linear{a.step * c.constant, a.tile * c.constant,
+                      a.lane * c.constant, a.constant * c.constant,
+                      a.isConstant};
+  }
+  if (map && map.getFn() == Fn::neg)
+    return Linear{-operands[0].step, -operands[0].tile, -operands[0].lane,
+                  -operands[0].constant, operands[0].isConstant};
+  // Absent run-time values have no place in a bound.
+  if (isUniform && !mayBeAbsentValue(value))
+    return Linear{.isConstant = false};
+  return std::nullopt;
+}
+
+SmallVector<LinearCondition> PresenceConditions::linear(Value condition) {
+  auto map = condition.getDefiningOp<MapOp>();
+  if (!map || map.getNumOperands() != 2 ||
+      !map.getOperand(0).getType().isInteger(32))
+    return {};
+  // {left <= right as right - left >= 0, both directions for ==}
+  struct Row {
+    Fn fn;
+    bool forward, backward, strict;
+  };
+  constexpr Row rows[] = {{Fn::le, true, false, false},
+                          {Fn::lt, true, false, true},
+                          {Fn::ge, false, true, false},
+                          {Fn::gt, false, true, true},
+                          {Fn::eq, true, true, false}};
+  const Row *row =
+      llvm::find_if(rows, [&](const Row &r) { return r.fn == map.getFn(); });
+  if (row == std::end(rows))
+    return {};
+  auto left = linearForm(map.getOperand(0));
+  auto right = linearForm(map.getOperand(1));
+  if (!left || !right)
+    return {};
+  int64_t step = right->step - left->step, tile = right->tile - left->tile;
+  // n = n1 * |n0| + n0 enters whole or not at all.
+  if (step != tile * ranks.tileSize)
+    return {};
+  SmallVector<LinearCondition> result;
+  int64_t lane = right->lane - left->lane;
+  if (row->forward)
+    result.push_back({map, false, row->strict, tile, lane});
+  if (row->backward)
+    result.push_back({map, true, row->strict, -tile, -lane});
+  return result;
+}

@@ -1,0 +1,72 @@
+//===- Presence.h - conditions under which points of tiles exist -*- C++ -*-=//
+// Conjunctions of conditions on the points of a scheduled kernel, as the tiler
+// needs them: which conditions a value's presence implies, and which of those
+// are linear in the streamed and the lane coordinate, so that they become loop
+// bounds.
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_PASSES_SCHEDULE_PRESENCE_H
+#define ATTN_PASSES_SCHEDULE_PRESENCE_H
+
+#include "passes/Expr.h"
+#include <map>
+#include <set>
+
+namespace attn {
+
+/// How a kernel's ranks are used.
+struct KernelRanks {
+  Ranks rows;
+  mlir::StringAttr stream, tile; // n1, n0
+  int64_t tileSize = 0;
+  mlir::StringAttr lane; // null: rows are all in the grid
+  int64_t laneSize = 0;
+};
+
+/// rest + stream * n + lane * m >= 0, rest the same for the whole kernel step.
+struct LinearCondition {
+  MapOp compare;   // the source of `rest`: right - left of this comparison
+  bool negated;    // left - right instead
+  bool strict;     // minus 1
+  int64_t stream = 0, lane = 0;
+};
+
+class PresenceConditions {
+public:
+  explicit PresenceConditions(const KernelRanks &ranks) : ranks(ranks) {}
+
+  using Texts = std::set<std::string>;
+  /// Conditions that hold where the einsum's result is present.
+  const Texts &of(EinsumOp op);
+  /// Conditions that hold where `value`, of a region of `op`, is present.
+  Texts of(mlir::Value value);
+  /// One text for equal conditions, whatever region they stand in.
+  std::string text(mlir::Value value);
+  /// Splits `condition` at its conjunctions.
+  static void conjuncts(mlir::Value condition,
+                        llvm::SmallVectorImpl<mlir::Value> &result);
+
+  /// Inequalities equal to the comparison; none if it is not linear.
+  llvm::SmallVector<LinearCondition> linear(mlir::Value condition);
+  /// Source of a condition's text, for those met so far.
+  mlir::Value source(const std::string &text) { return sources[text]; }
+
+private:
+  struct Linear {
+    int64_t step = 0, tile = 0, lane = 0, constant = 0;
+    bool isConstant = true; // constant holds all of the rest
+  };
+  std::optional<Linear> linearForm(mlir::Value value);
+  std::string coordinateName(mlir::BlockArgument argument);
+
+  const KernelRanks &ranks;
+  std::map<const void *, Texts> cache;
+  std::map<std::string, mlir::Value> sources;
+};
+
+/// True if the guard is missing or yields the constant true.
+bool isTrivialGuard(EinsumOp op);
+/// False if every point of the tensor is known to be present.
+bool mayBeAbsent(mlir::Value tensor);
+
+} // namespace attn
+#endif // ATTN_PASSES_SCHEDULE_PRESENCE_H

@@ -1,0 +1,46 @@
+//===- StreamBounds.h - loop bounds from presence ---------------*- C++ -*-===//
+#ifndef ATTN_PASSES_SCHEDULE_STREAMBOUNDS_H
+#define ATTN_PASSES_SCHEDULE_STREAMBOUNDS_H
+
+#include "passes/schedule/Presence.h"
+
+namespace attn {
+
+/// Steps of a stream that have points, [lower, upper), and among them those
+/// whose points all exist, [fullLower, fullUpper). Scalars (i32) of the kernel.
+struct StreamBounds {
+  mlir::Value lower, fullLower, fullUpper, upper;
+};
+
+/// Narrows bounds by conditions that are linear in n and m. With T points a
+/// step and rows m in [mLow, mHigh]:
+///   a step is EMPTY if the condition fails at its best corner,
+///   FULL            if it holds at its worst corner.
+class BoundsBuilder {
+public:
+  /// `rest` clones a comparison's side with n = 0, m = 0 into the kernel.
+  using Rest = llvm::function_ref<mlir::Value(mlir::Value)>;
+  BoundsBuilder(ExprBuilder &e, const KernelRanks &ranks, mlir::Value laneLow,
+                mlir::Value laneHigh)
+      : e(e), ranks(ranks), laneLow(laneLow), laneHigh(laneHigh) {
+    bounds = {e.integer(0), e.integer(0), e.extent(ranks.stream),
+              e.extent(ranks.stream)};
+  }
+  /// Steps where the condition fails everywhere are left out.
+  void require(const LinearCondition &c, Rest rest);
+  /// Steps where it may fail somewhere are not full.
+  void requireFull(const LinearCondition &c, Rest rest);
+
+  StreamBounds bounds;
+
+private:
+  mlir::Value value(const LinearCondition &c, Rest rest, bool best);
+  void clamp(mlir::Value &bound, Fn fn, mlir::Value limit);
+
+  ExprBuilder &e;
+  const KernelRanks &ranks;
+  mlir::Value laneLow, laneHigh;
+};
+
+} // namespace attn
+#endif // ATTN_PASSES_SCHEDULE_STREAMBOUNDS_H

@@ -1,0 +1,535 @@
+//===- Tiler.cpp - a derived kernel as tile programs ------------*- C++ -*-===//
+// Rows run in the grid, one rank of them fills the lanes of tiles; the streamed
+// rank is the loop; what remains of an einsum's ranks are its tile. Presence
+// that is linear bounds the loop.
+#include "passes/schedule/Tiler.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Matchers.h"
+#include "llvm/ADT/SetVector.h"
+
+using namespace mlir;
+using namespace attn;
+
+static Reduce kindOf(EinsumOp op) { return *op.builtinReduce(); }
+
+Tiler::Tiler(CascadeOp cascade, KernelOp kernel, int64_t laneSize,
+             unsigned number)
+    : cascade(cascade), kernel(kernel), number(number), conditions(ranks),
+      b(kernel) {
+  ScheduleAttr schedule = *kernel.getSchedule();
+  ranks.rows.assign(schedule.getParallel().begin(),
+                    schedule.getParallel().end());
+  ranks.stream = schedule.getStream();
+  if (DictionaryAttr tile = schedule.getTile(); tile && tile.size() == 1) {
+    ranks.tile = tile.begin()->getName();
+    ranks.tileSize = cast<IntegerAttr>(tile.begin()->getValue()).getInt();
+  }
+  ranks.laneSize = laneSize;
+}
+
+/// The states of the stream are recurrences over it from one base point.
+bool Tiler::isCovered() {
+  for (Operation &op : kernel.getBody().front()) {
+    if (auto equations = dyn_cast<EquationsOp>(op)) {
+      if (equations.getEquations().size() != 2)
+        return false;
+      stateIndex[equations.getResult()] = states.size();
+      states.push_back(equations);
+    } else if (auto einsum = dyn_cast<EinsumOp>(op)) {
+      if (einsum.getNumResults() != 1 ||
+          (einsum.isReduction() && !einsum.builtinReduce()))
+        return false;
+    } else if (!isa<ReturnOp>(op)) {
+      return false;
+    }
+  }
+  return ranks.tile && !states.empty();
+}
+
+/// The last row rank that some factor of every contraction lacks: its points
+/// share that factor (INVARIANCE).
+StringAttr Tiler::chooseLane() {
+  for (StringAttr rank : llvm::reverse(ranks.rows)) {
+    bool shared = true, occurs = false;
+    for (auto op : kernel.getBody().getOps<EinsumOp>()) {
+      Value coordinate = op.coordinate(rank);
+      if (!op.isReduction() || kindOf(op) != Reduce::sum || !coordinate)
+        continue;
+      SmallVector<ReadOp> reads(op.getMap().getOps<ReadOp>());
+      if (reads.size() < 2)
+        continue;
+      occurs = true;
+      Dependence dependence(op.getMap().front());
+      unsigned position = cast<BlockArgument>(coordinate).getArgNumber();
+      shared &= llvm::any_of(reads, [&](ReadOp read) {
+        return !dependence.of(read.getResult()).test(position);
+      });
+    }
+    if (shared && occurs)
+      return rank;
+  }
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// Ranks and coordinates
+//===----------------------------------------------------------------------===//
+
+Ranks Tiler::tileRanks(RankRef all) {
+  Ranks result;
+  bool lanes = false;
+  for (StringAttr rank : all) {
+    if (rank == ranks.lane)
+      lanes = true;
+    else if (rank != ranks.stream && !llvm::is_contained(ranks.rows, rank))
+      result.push_back(rank);
+  }
+  if (lanes)
+    result.push_back(laneTile);
+  return result;
+}
+
+int64_t Tiler::sizeOf(StringAttr rank) {
+  return cascade.staticExtent(rank).value_or(-1);
+}
+
+Type Tiler::elementOf(Type storage) {
+  if (isa<FloatType>(storage))
+    return storage.isF64() ? storage : Type(b.getF32Type());
+  return scalarTypeOf(storage);
+}
+
+tile::TileType Tiler::typeOf(RankRef tileRanks, Type storage, bool masked) {
+  SmallVector<int64_t> sizes =
+      llvm::map_to_vector(tileRanks, [&](StringAttr r) { return sizeOf(r); });
+  return tile::TileType::get(b.getContext(), tileRanks, sizes,
+                             elementOf(storage), masked);
+}
+
+Coordinates Tiler::coordinates(ExprBuilder &e, const Coordinates &local,
+                               Phase phase) {
+  Coordinates at = grid;
+  for (auto &[rank, value] : local)
+    at[rank] = value;
+  if (ranks.lane && local.count(laneTile)) {
+    Value start =
+        e.map(Fn::mul, {grid[laneStep], e.integer(ranks.laneSize)});
+    at[ranks.lane] = e.map(Fn::add, {start, local.lookup(laneTile)});
+  }
+  if (phase == Phase::Stream)
+    at[ranks.stream] = stream.getBody().getArgument(0);
+  return at;
+}
+
+//===----------------------------------------------------------------------===//
+// Einsums on tiles
+//===----------------------------------------------------------------------===//
+
+/// `tensor[.., n1-1]`: the state before this step.
+static bool readsBefore(ReadOp read, StringAttr stream) {
+  auto type = read.getTensor().getType();
+  int64_t position = type.rankIndex(stream);
+  if (position < 0)
+    return false;
+  auto map = read.getIndices()[position].getDefiningOp<MapOp>();
+  return map && map.getFn() == Fn::sub && isa<BlockArgument>(map.getOperand(0));
+}
+
+Value Tiler::operandTile(ReadOp read, EinsumOp op, Phase phase) {
+  Value tensor = read.getTensor();
+  if (auto it = stateIndex.find(tensor); it != stateIndex.end()) {
+    if (phase == Phase::After)
+      return stream.getResult(it->second);
+    if (readsBefore(read, ranks.stream))
+      return stream.getBody().getArgument(1 + it->second);
+    return tileOf(tensor, Phase::Stream);
+  }
+  Operation *def = tensor.getDefiningOp();
+  if (def && def->getParentOp() == kernel)
+    return tileOf(tensor, phase);
+
+  // A tensor in memory: the ranks its indices depend on, in its own order so
+  // that rows stay rows; lanes, or what the result has innermost, go last.
+  Dependence dependence(op.getMap().front());
+  Ranks all = strings(op.getSpace());
+  llvm::append_range(all, strings(op.getReduced()));
+  llvm::SetVector<StringAttr> order;
+  for (Value index : read.getIndices())
+    for (int i : dependence.of(index).set_bits())
+      order.insert(all[i]);
+  Ranks local = tileRanks(order.getArrayRef());
+  Ranks result = tileRanks(strings(op.getSpace()));
+  if (!result.empty() && !ranks.lane) {
+    auto it = llvm::find(local, result.back());
+    if (it != local.end())
+      std::rotate(it, it + 1, local.end());
+  }
+  return load(read, op, local, phase);
+}
+
+Value Tiler::load(ReadOp read, EinsumOp op, RankRef order, Phase phase) {
+  Value tensor = read.getTensor();
+  std::string key;
+  llvm::raw_string_ostream os(key);
+  os << tensor.getAsOpaquePointer();
+  bool moves = false;
+  for (Value index : read.getIndices()) {
+    std::string text = conditions.text(index);
+    os << '[' << text;
+    Dependence dependence(op.getMap().front());
+    if (Value step = op.coordinate(ranks.stream))
+      moves |= dependence.of(index).test(
+          cast<BlockArgument>(step).getArgNumber());
+  }
+  for (StringAttr rank : order)
+    os << ' ' << rank.getValue();
+  // What does not move with the stream is loaded once.
+  if (!moves && phase == Phase::Stream)
+    phase = Phase::Before;
+  os << static_cast<int>(phase);
+  if (Value known = loads.lookup(key))
+    return known;
+  OpBuilder::InsertionGuard guard(b);
+  if (phase == Phase::Before && stream)
+    b.setInsertionPoint(stream);
+  bool masked = read.getBounds() != Bounds::inside || mayBeAbsent(tensor);
+  Type storage = read.getTensor().getType().getElementType();
+  auto type = typeOf(order, storage, masked);
+  auto op2 = tile::LoadOp::create(b, read.getLoc(), type, tensor);
+  SmallVector<Type> types(order.size(), b.getI32Type());
+  SmallVector<Location> locs(order.size(), read.getLoc());
+  Block *block = b.createBlock(&op2.getIndices(), {}, types, locs);
+  ExprBuilder e(b, read.getLoc());
+  Coordinates at = coordinates(e, coordinatesOf(order, *block), phase);
+  IRMapping mapping;
+  for (auto &[rank, argument] : coordinatesOf(op))
+    if (Value value = at.lookup(rank))
+      mapping.map(argument, value);
+  SmallVector<Value> indices;
+  for (Value index : read.getIndices())
+    indices.push_back(cloneExpr(b, index, mapping));
+  tile::YieldOp::create(b, read.getLoc(), indices);
+  return loads[key] = op2.getResult();
+}
+
+/// `where` conditions that the value's presence implies anyway are dropped.
+Value Tiler::dropImplied(Value root) {
+  while (auto where = root.getDefiningOp<WhereOp>()) {
+    auto implied = conditions.of(where.getValue());
+    SmallVector<Value> parts;
+    PresenceConditions::conjuncts(where.getCondition(), parts);
+    if (!llvm::all_of(parts, [&](Value part) {
+          return implied.count(conditions.text(part)) > 0;
+        }))
+      break;
+    root = where.getValue();
+  }
+  return root;
+}
+
+static bool mayBeAbsentHere(Value value, const DenseSet<Value> &masked) {
+  Operation *def = value.getDefiningOp();
+  if (!def)
+    return masked.contains(value);
+  if (isa<WhereOp>(def))
+    return true;
+  if (auto otherwise = dyn_cast<ElseOp>(def))
+    return mayBeAbsentHere(otherwise.getOtherwise(), masked);
+  if (auto read = dyn_cast<ReadOp>(def))
+    return true;
+  if (auto map = dyn_cast<MapOp>(def);
+      map && (map.getFn() == Fn::floordiv || map.getFn() == Fn::mod))
+    if (!matchPattern(map.getOperand(1), m_Constant()) &&
+        !map.getOperand(1).getDefiningOp<ExtentOp>())
+      return true;
+  return llvm::any_of(def->getOperands(), [&](Value operand) {
+    return mayBeAbsentHere(operand, masked);
+  });
+}
+
+Value Tiler::emit(EinsumOp op, Value root, RankRef reduced, Value init,
+                  Phase phase) {
+  root = dropImplied(root);
+  // Operands first: loads and definitions go before this einsum.
+  SmallVector<ReadOp> reads;
+  DenseMap<Operation *, unsigned> operandOf;
+  SmallVector<Value> operands;
+  SmallVector<Value> work{root};
+  DenseSet<Value> seen;
+  while (!work.empty()) {
+    Value value = work.pop_back_val();
+    Operation *def = value.getDefiningOp();
+    if (!def || !seen.insert(value).second ||
+        def->getBlock() != &op.getMap().front())
+      continue;
+    if (auto read = dyn_cast<ReadOp>(def))
+      reads.push_back(read);
+    else
+      llvm::append_range(work, def->getOperands());
+  }
+  llvm::sort(reads, [](ReadOp x, ReadOp y) { return x->isBeforeInBlock(y); });
+  for (ReadOp read : reads) {
+    Value tile = operandTile(read, op, phase);
+    auto it = llvm::find(operands, tile);
+    operandOf[read] = it - operands.begin();
+    if (it == operands.end())
+      operands.push_back(tile);
+  }
+
+  Ranks space = tileRanks(strings(op.getSpace()));
+  Ranks local = space;
+  llvm::append_range(local, reduced);
+  SmallVector<Type> types(local.size(), b.getI32Type());
+  for (Value operand : operands)
+    types.push_back(scalarTypeOf(
+        cast<tile::TileType>(operand.getType()).getElementType()));
+  SmallVector<Location> locs(types.size(), op.getLoc());
+
+  auto monoid = reduced.empty()
+                    ? ReduceAttr()
+                    : cast<ReduceAttr>(op.getMonoidAttr());
+  SmallVector<Attribute> reducedNames(reduced.begin(), reduced.end());
+  SmallVector<int64_t> reducedSizes =
+      llvm::map_to_vector(reduced, [&](StringAttr r) { return sizeOf(r); });
+  Type storage = cast<NamedTensorType>(op.getResultTypes()[0]).getElementType();
+  auto einsum = tile::EinsumOp::create(
+      b, op.getLoc(), typeOf(space, storage, false), operands, init,
+      b.getArrayAttr(reducedNames), b.getDenseI64ArrayAttr(reducedSizes),
+      monoid);
+  OpBuilder::InsertionGuard guard(b);
+  Block *block = b.createBlock(&einsum.getMap(), {}, types, locs);
+  ExprBuilder e(b, op.getLoc());
+  Coordinates at = coordinates(e, coordinatesOf(local, *block), phase);
+  IRMapping mapping;
+  for (auto &[rank, argument] : coordinatesOf(op))
+    if (Value value = at.lookup(rank))
+      mapping.map(argument, value);
+  DenseSet<Value> masked;
+  for (auto [i, operand] : llvm::enumerate(operands))
+    if (cast<tile::TileType>(operand.getType()).getMasked())
+      masked.insert(block->getArgument(local.size() + i));
+
+  std::function<Value(Value, IRMapping &)> clone;
+  auto leaf = [&](Operation *def, IRMapping &mapping) -> Value {
+    if (auto read = dyn_cast<ReadOp>(def)) {
+      Value scalar = block->getArgument(local.size() + operandOf.lookup(read));
+      // The guard of a contraction, at its readers.
+      auto source = read.getTensor().getDefiningOp<EinsumOp>();
+      if (!source || source->getParentOp() != kernel ||
+          !source.isReduction() || isTrivialGuard(source))
+        return scalar;
+      Block &guardBlock = source.getGuard().front();
+      IRMapping inner;
+      for (auto &[rank, argument] :
+           coordinatesOf(strings(source.getSpace()), guardBlock))
+        inner.map(argument, at.lookup(rank));
+      Value condition =
+          clone(cast<YieldOp>(guardBlock.back()).getOperand(0), inner);
+      return e.where(scalar, condition);
+    }
+    auto map = dyn_cast<MapOp>(def);
+    if (map && bounded.count(conditions.text(map.getResult()))) {
+      SmallVector<Value> sides;
+      for (Value operand : map.getOperands())
+        sides.push_back(clone(operand, mapping));
+      Value compare = e.map(map.getFn(), sides);
+      if (auto made = compare.getDefiningOp<MapOp>())
+        made->setAttr("bounded", b.getUnitAttr());
+      return compare;
+    }
+    return {};
+  };
+  clone = [&](Value source, IRMapping &mapping) {
+    return cloneExpr(b, source, mapping,
+                     [&](Operation *def) { return leaf(def, mapping); });
+  };
+  Value value = clone(root, mapping);
+  if (!op.isReduction() && !isTrivialGuard(op)) {
+    Block &guardBlock = op.getGuard().front();
+    IRMapping inner;
+    for (auto &[rank, argument] :
+         coordinatesOf(strings(op.getSpace()), guardBlock))
+      inner.map(argument, at.lookup(rank));
+    value = e.where(
+        value, clone(cast<YieldOp>(guardBlock.back()).getOperand(0), inner));
+  }
+  tile::YieldOp::create(b, op.getLoc(), value);
+  if (reduced.empty() && mayBeAbsentHere(value, masked))
+    einsum.getResult().setType(typeOf(space, storage, true));
+  return einsum.getResult();
+}
+
+Value Tiler::tileOf(Value tensor, Phase phase) {
+  auto type = cast<NamedTensorType>(tensor.getType());
+  if (phase == Phase::Stream && type.rankIndex(ranks.stream) < 0)
+    phase = Phase::Before;
+  auto key = std::pair(tensor, static_cast<int>(phase));
+  if (Value known = tiles.lookup(key))
+    return known;
+  OpBuilder::InsertionGuard guard(b);
+  if (phase == Phase::Before && stream)
+    b.setInsertionPoint(stream);
+  Value tile;
+  if (auto equations = tensor.getDefiningOp<EquationsOp>()) {
+    tile = emitStep(equations);
+  } else {
+    auto op = tensor.getDefiningOp<EinsumOp>();
+    tile = emit(op, op.getMapYield().getOperand(0), strings(op.getReduced()),
+                Value(), phase);
+  }
+  return tiles[key] = tile;
+}
+
+/// A state's next value. Where the step combines with a part that this step
+/// reduces, the reduction starts from the rest.
+Value Tiler::emitStep(EquationsOp state) {
+  auto step = state.getEquations()[1].getDefiningOp<EinsumOp>();
+  auto combine = step.getMapYield().getOperand(0).getDefiningOp<MapOp>();
+  auto read = combine ? combine.getOperand(combine.getNumOperands() - 1)
+                            .getDefiningOp<ReadOp>()
+                      : ReadOp();
+  auto part = read ? read.getTensor().getDefiningOp<EinsumOp>() : EinsumOp();
+  if (!part || !part.isReduction() || part->getParentOp() != kernel)
+    return tileOf(state.getEquations()[1], Phase::Stream);
+  Value rest = combine.getOperand(0);
+  auto before = rest.getDefiningOp<ReadOp>();
+  Value init = before && before.getTensor() == state.getResult()
+                   ? operandTile(before, step, Phase::Stream)
+                   : emit(step, rest, {}, Value(), Phase::Stream);
+  return emit(part, part.getMapYield().getOperand(0),
+              strings(part.getReduced()), init, Phase::Stream);
+}
+
+//===----------------------------------------------------------------------===//
+// The kernel
+//===----------------------------------------------------------------------===//
+
+void Tiler::buildBounds() {
+  // A step may be left out where every part that it reduces has no point.
+  bool first = true;
+  PresenceConditions::Texts all;
+  for (EquationsOp state : states) {
+    auto step = state.getEquations()[1].getDefiningOp<EinsumOp>();
+    for (ReadOp read : step.getMap().getOps<ReadOp>()) {
+      auto part = read.getTensor().getDefiningOp<EinsumOp>();
+      if (!part || !llvm::is_contained(part.getReduced(), ranks.tile))
+        continue;
+      auto texts = conditions.of(part.getMapYield().getOperand(0));
+      all.insert(texts.begin(), texts.end());
+      if (first)
+        common = texts;
+      else
+        std::erase_if(common, [&](auto &text) { return !texts.count(text); });
+      first = false;
+    }
+  }
+  ExprBuilder e(b, kernel.getLoc());
+  Value low = e.integer(0), high = low;
+  if (ranks.lane) {
+    low = e.map(Fn::mul, {grid[laneStep], e.integer(ranks.laneSize)});
+    Value last = e.map(Fn::add, {low, e.integer(ranks.laneSize - 1)});
+    Value end = e.map(Fn::sub, {e.extent(ranks.lane), e.integer(1)});
+    high = e.map(Fn::min, {last, end});
+  }
+  BoundsBuilder builder(e, ranks, low, high);
+  for (const std::string &text : all) {
+    Value source = conditions.source(text);
+    SmallVector<LinearCondition> linear = conditions.linear(source);
+    if (linear.empty())
+      continue;
+    bounded.insert(text);
+    auto rest = [&](Value side) {
+      Block *block = source.getParentBlock();
+      auto op = cast<EinsumOp>(block->getParentOp());
+      IRMapping mapping;
+      Ranks names = strings(op.getSpace());
+      if (block->getParent() == &op.getMap())
+        llvm::append_range(names, strings(op.getReduced()));
+      for (auto &[rank, argument] : coordinatesOf(names, *block)) {
+        Value at = grid.lookup(rank);
+        mapping.map(argument, at ? at : e.integer(0));
+      }
+      return cloneExpr(b, side, mapping);
+    };
+    for (const LinearCondition &c : linear) {
+      builder.requireFull(c, rest);
+      if (common.count(text))
+        builder.require(c, rest);
+    }
+  }
+  bounds = builder.bounds;
+}
+
+void Tiler::buildStream() {
+  SmallVector<Value> init;
+  for (EquationsOp state : states)
+    init.push_back(tileOf(state.getEquations()[0], Phase::Before));
+  SmallVector<Type> types = llvm::map_to_vector(
+      init, [](Value v) { return v.getType(); });
+  stream = tile::StreamOp::create(b, kernel.getLoc(), types, ranks.stream,
+                                  bounds.lower, bounds.fullLower,
+                                  bounds.fullUpper, bounds.upper, init);
+  OpBuilder::InsertionGuard guard(b);
+  SmallVector<Type> arguments{b.getI32Type()};
+  llvm::append_range(arguments, types);
+  SmallVector<Location> locs(arguments.size(), kernel.getLoc());
+  b.createBlock(&stream.getBody(), {}, arguments, locs);
+  SmallVector<Value> next;
+  for (EquationsOp state : states)
+    next.push_back(tileOf(state.getResult(), Phase::Stream));
+  tile::YieldOp::create(b, kernel.getLoc(), next);
+}
+
+void Tiler::buildStores() {
+  for (auto [i, tensor] : llvm::enumerate(kernel.getReturn().getOperands())) {
+    Value tile = tileOf(tensor, Phase::After);
+    auto store = tile::StoreOp::create(b, kernel.getLoc(), tile, i);
+    OpBuilder::InsertionGuard guard(b);
+    auto type = cast<tile::TileType>(tile.getType());
+    SmallVector<Type> types(type.getRanks().size(), b.getI32Type());
+    SmallVector<Location> locs(types.size(), kernel.getLoc());
+    Block *block = b.createBlock(&store.getIndices(), {}, types, locs);
+    ExprBuilder e(b, kernel.getLoc());
+    Coordinates at = coordinates(e, coordinatesOf(type.getRanks(), *block),
+                                 Phase::After);
+    SmallVector<Value> indices;
+    for (StringAttr rank : cast<NamedTensorType>(tensor.getType()).getRanks())
+      indices.push_back(at.lookup(rank));
+    tile::YieldOp::create(b, kernel.getLoc(), indices);
+  }
+}
+
+LogicalResult Tiler::run() {
+  if (!isCovered())
+    return failure();
+  ranks.lane = chooseLane();
+  MLIRContext *ctx = cascade.getContext();
+  SmallVector<StringAttr> gridRanks;
+  for (StringAttr rank : ranks.rows) {
+    if (rank != ranks.lane) {
+      gridRanks.push_back(rank);
+      continue;
+    }
+    laneStep = freshRank(cascade, (rank.getValue() + "1").str());
+    auto count =
+        AffineMap::get(0, 1, getAffineSymbolExpr(0, ctx).ceilDiv(ranks.laneSize));
+    declareRank(cascade, laneStep, ExtentAttr::get(ctx, count, {rank}));
+    laneTile = freshRank(cascade, (rank.getValue() + "0").str());
+    declareRank(cascade, laneTile, ExtentAttr::constant(ctx, ranks.laneSize));
+    gridRanks.push_back(laneStep);
+  }
+  SmallVector<Attribute> names(gridRanks.begin(), gridRanks.end());
+  std::string name = (cascade.getSymName() + "." + Twine(number)).str();
+  program = tile::KernelOp::create(b, kernel.getLoc(), kernel.getResultTypes(),
+                                   name, b.getArrayAttr(names));
+  SmallVector<Type> types(gridRanks.size(), b.getI32Type());
+  SmallVector<Location> locs(gridRanks.size(), kernel.getLoc());
+  Block *body = b.createBlock(&program.getBody(), {}, types, locs);
+  grid = coordinatesOf(gridRanks, *body);
+  buildBounds();
+  buildStream();
+  buildStores();
+  kernel.replaceAllUsesWith(program);
+  kernel.erase();
+  return success();
+}

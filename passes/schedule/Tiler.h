@@ -1,0 +1,70 @@
+//===- Tiler.h - a derived kernel as tile programs --------------*- C++ -*-===//
+// State shared by the parts of --attn-to-tile: ranks, coordinates, and how an
+// einsum of the kernel becomes an einsum on tiles.
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_PASSES_SCHEDULE_TILER_H
+#define ATTN_PASSES_SCHEDULE_TILER_H
+
+#include "dialect/tile/Tile.h"
+#include "passes/schedule/StreamBounds.h"
+
+namespace attn {
+
+class Tiler {
+public:
+  Tiler(CascadeOp cascade, KernelOp kernel, int64_t laneSize, unsigned number);
+  /// Replaces the kernel. Fails, changing nothing, where the kernel is none
+  /// that this lowering covers.
+  mlir::LogicalResult run();
+
+private:
+  /// Where a value of the kernel is at: before, in, or after the stream.
+  enum class Phase { Before, Stream, After };
+
+  bool isCovered();
+  mlir::StringAttr chooseLane();
+  void buildBounds();
+  void buildStream();
+  void buildStores();
+
+  // Definitions, on demand.
+  mlir::Value tileOf(mlir::Value tensor, Phase phase);
+  mlir::Value operandTile(ReadOp read, EinsumOp op, Phase phase);
+  mlir::Value load(ReadOp read, EinsumOp op, RankRef order, Phase phase);
+  mlir::Value emit(EinsumOp op, mlir::Value root, RankRef reduced,
+                   mlir::Value init, Phase phase);
+  mlir::Value emitStep(EquationsOp state);
+  mlir::Value dropImplied(mlir::Value root);
+
+  // Ranks of tiles.
+  Ranks tileRanks(RankRef ranks);
+  int64_t sizeOf(mlir::StringAttr rank);
+  mlir::Type elementOf(mlir::Type storage);
+  tile::TileType typeOf(RankRef ranks, mlir::Type storage, bool masked);
+
+  /// Coordinates of the kernel's ranks for a region whose tile coordinates are
+  /// `local`, at the given phase.
+  Coordinates coordinates(ExprBuilder &e, const Coordinates &local,
+                          Phase phase);
+
+  CascadeOp cascade;
+  KernelOp kernel;
+  unsigned number;
+  KernelRanks ranks;
+  mlir::StringAttr laneStep, laneTile; // m1, m0
+  PresenceConditions conditions;
+  PresenceConditions::Texts bounded, common;
+
+  mlir::OpBuilder b;
+  tile::KernelOp program;
+  tile::StreamOp stream;
+  StreamBounds bounds;
+  Coordinates grid;
+  llvm::SmallVector<EquationsOp> states;
+  llvm::DenseMap<mlir::Value, unsigned> stateIndex;
+  llvm::DenseMap<std::pair<mlir::Value, int>, mlir::Value> tiles;
+  llvm::StringMap<mlir::Value> loads;
+};
+
+} // namespace attn
+#endif // ATTN_PASSES_SCHEDULE_TILER_H
