@@ -508,32 +508,40 @@ void Recurrence::warnGuarded(
   }
 }
 
+LogicalResult attn::markRecurrences(CascadeOp cascade, bool diagnose) {
+  Dependences dependences(cascade);
+  Builder b(cascade.getContext());
+  bool failedAny = false;
+  for (auto [number, members] : llvm::enumerate(dependences.getCycles())) {
+    Recurrence recurrence(cascade, members);
+    llvm::MapVector<Operation *, Order> orders;
+    if (!recurrence.findOrder(orders)) {
+      if (diagnose)
+        recurrence.report();
+      failedAny = true;
+      continue;
+    }
+    if (diagnose) {
+      failedAny |= failed(recurrence.checkBases(orders));
+      recurrence.warnGuarded(orders);
+    }
+    for (Operation *op : members) {
+      SmallVector<Attribute> iterate;
+      for (auto &[rank, sign] : orders[op])
+        iterate.push_back(b.getArrayAttr({rank, b.getI64IntegerAttr(sign)}));
+      op->setAttr("attn.iterate", b.getArrayAttr(iterate));
+      op->setAttr("attn.scc", b.getI64IntegerAttr(number));
+    }
+  }
+  return failure(failedAny && diagnose);
+}
+
 namespace {
 struct CheckRecurrences
     : attn::impl::AttnCheckRecurrencesBase<CheckRecurrences> {
   void runOnOperation() override {
-    Dependences dependences(getOperation());
-    Builder b(&getContext());
-    for (auto [number, members] : llvm::enumerate(dependences.getCycles())) {
-      Recurrence recurrence(getOperation(), members);
-      llvm::MapVector<Operation *, Order> orders;
-      if (!recurrence.findOrder(orders)) {
-        recurrence.report();
-        signalPassFailure();
-        continue;
-      }
-      if (failed(recurrence.checkBases(orders)))
-        signalPassFailure();
-      recurrence.warnGuarded(orders);
-      for (Operation *op : members) {
-        SmallVector<Attribute> iterate;
-        for (auto &[rank, sign] : orders[op])
-          iterate.push_back(
-              b.getArrayAttr({rank, b.getI64IntegerAttr(sign)}));
-        op->setAttr("attn.iterate", b.getArrayAttr(iterate));
-        op->setAttr("attn.scc", b.getI64IntegerAttr(number));
-      }
-    }
+    if (failed(markRecurrences(getOperation(), /*diagnose=*/true)))
+      signalPassFailure();
   }
 };
 } // namespace

@@ -30,6 +30,11 @@ private:
   llvm::DenseMap<mlir::Operation *, int> number;
 };
 
+/// Marks the definitions of every recurrence with `attn.scc` and
+/// `attn.iterate` (see AttnCheckRecurrences), as far as an order is found.
+/// `diagnose`: reports what is wrong, and fails.
+llvm::LogicalResult markRecurrences(CascadeOp cascade, bool diagnose);
+
 /// The einsum, equations or order that an operation inside it belongs to.
 mlir::Operation *definitionOf(mlir::Operation *op);
 

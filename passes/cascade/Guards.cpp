@@ -6,6 +6,7 @@
 #include "dialect/Presence.h"
 #include "dialect/PrintExpr.h"
 #include "passes/Passes.h"
+#include "passes/cascade/Dependences.h"
 #include "mlir/IR/IRMapping.h"
 
 namespace attn {
@@ -36,6 +37,7 @@ public:
       : analysis(analysis), cascade(cascade) {}
 
   void writeGuard(EinsumOp op);
+  bool madeTensors() const { return !tensors.empty(); }
 
 private:
   /// Null stands for true.
@@ -542,6 +544,9 @@ struct Guards : attn::impl::AttnGuardsBase<Guards> {
       analysis.get(op);
     for (EinsumOp op : reductions)
       writer.writeGuard(op);
+    // Guards may have joined recurrences, or begun one.
+    if (writer.madeTensors())
+      (void)markRecurrences(getOperation(), /*diagnose=*/false);
   }
 };
 } // namespace
