@@ -9,8 +9,11 @@ class OpPassManager;
 namespace attn {
 
 /// What every program goes through before anything is done with it. Changes
-/// nothing.
+/// no meaning; marks recurrences with the order in which they are walked.
 void buildChecks(mlir::OpPassManager &passes);
+
+/// From the text's cascades to what the back ends lower.
+void buildDerivation(mlir::OpPassManager &passes);
 
 } // namespace attn
 #endif // ATTN_COMPILER_PIPELINES_H

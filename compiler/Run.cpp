@@ -1,9 +1,8 @@
 //===- Run.cpp - attnc run --------------------------------------*- C++ -*-===//
 #include "compiler/Arguments.h"
+#include "compiler/Backend.h"
 #include "compiler/Compare.h"
 #include "compiler/Execute.h"
-#include "compiler/Jit.h"
-#include "compiler/Load.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -47,7 +46,7 @@ int checkOutputs(CascadeOp cascade, const Arguments &arguments,
 } // namespace
 
 int attn::runCommand(const Options &options) {
-  if (int code = checkTarget(options.target))
+  if (int code = checkTarget(options.target, /*run=*/true))
     return code;
   std::unique_ptr<Program> program = loadFile(options);
   if (!program)
@@ -58,18 +57,18 @@ int attn::runCommand(const Options &options) {
   Arguments arguments;
   if (int code = makeArguments(cascade, options, arguments))
     return code;
-  auto library = jitCompile(*program->module, options.target);
+  auto library = jitCompile(*program, options.target);
   if (!library)
     return complain(ExitBadInput, library.takeError());
 
   attn_context *context = attn_context_create(options.threads);
   if (!context)
     return complain(ExitUnavailable, makeError(attn_last_error()));
-  auto destroy = llvm::make_scope_exit([&] { attn_context_destroy(context); });
+  llvm::scope_exit destroy([&] { attn_context_destroy(context); });
   double seconds = 0;
-  auto outputs =
-      execute((*library)->find(cascade.getSymName()), cascade, arguments.inputs,
-              arguments.extents, context, options.bench ? &seconds : nullptr);
+  auto outputs = execute((*library)->find(symbolName(cascade.getSymName())),
+                         cascade, arguments.inputs, arguments.extents, context,
+                         options.bench ? &seconds : nullptr);
   if (!outputs)
     return complain(ExitBadInput, outputs.takeError());
   printOutputs(cascade, *outputs);

@@ -3,11 +3,10 @@
 // and both results are compared with the reference.
 //===----------------------------------------------------------------------===//
 #include "compiler/Arguments.h"
+#include "compiler/Backend.h"
 #include "compiler/Compare.h"
 #include "compiler/Execute.h"
 #include "compiler/Files.h"
-#include "compiler/Jit.h"
-#include "compiler/Load.h"
 #include "dialect/interpreter/Npy.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/StringExtras.h"
@@ -60,7 +59,7 @@ llvm::Expected<std::vector<Case>> exportCases(const Options &options,
 struct Compiled {
   std::unique_ptr<Program> program;
   CascadeOp cascade;
-  std::unique_ptr<JitLibrary> library;
+  std::unique_ptr<Jit> library;
 };
 
 class Zoo {
@@ -97,7 +96,7 @@ llvm::Expected<Compiled *> Zoo::get(const Case &c) {
   entry.program = loadFile(load);
   if (!entry.program || !(entry.cascade = chooseCascade(*entry.program, load)))
     return makeError("does not load");
-  auto library = jitCompile(*entry.program->module, options.target);
+  auto library = jitCompile(*entry.program, options.target);
   if (!library)
     return library.takeError();
   entry.library = std::move(*library);
@@ -148,7 +147,7 @@ std::string Zoo::run(const Case &c) {
     return problem;
 
   const attn_entry_desc *entry =
-      (*compiledEntry)->library->find(cascade.getSymName());
+      (*compiledEntry)->library->find(symbolName(cascade.getSymName()));
   if (!entry)
     return "compiled: no such entry";
   auto outputs = execute(entry, cascade, arguments.inputs, arguments.extents);
@@ -164,14 +163,15 @@ std::string Zoo::run(const Case &c) {
 } // namespace
 
 int attn::zooCommand(const Options &options) {
+  if (int code = checkTarget(options.target, /*run=*/true))
+    return code;
   SmallString<64> folder;
   if (std::error_code error =
           llvm::sys::fs::createUniqueDirectory("attnc-zoo", folder)) {
     llvm::errs() << "attnc: " << folder << ": " << error.message() << "\n";
     return ExitUnavailable;
   }
-  auto remove =
-      llvm::make_scope_exit([&] { llvm::sys::fs::remove_directories(folder); });
+  llvm::scope_exit remove([&] { llvm::sys::fs::remove_directories(folder); });
   auto cases = exportCases(options, folder);
   if (!cases) {
     llvm::errs() << "attnc: " << toString(cases.takeError()) << "\n";

@@ -9,12 +9,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/Arguments.h"
+#include "compiler/Backend.h"
 #include "compiler/Compare.h"
 #include "compiler/Execute.h"
-#include "compiler/Jit.h"
-#include "compiler/Load.h"
 #include "dialect/Philox.h"
 #include "test/fuzz/Generator.h"
+#include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
 using namespace attn;
@@ -97,11 +97,11 @@ std::string disagreement(const fuzz::RandomProgram &random, uint64_t seed) {
   if (!exact)
     return "interpreted: " + toString(exact.takeError());
 
-  auto library = jitCompile(*program->module, "native");
+  auto library = jitCompile(*program, "native");
   if (!library)
     return "compiled: " + toString(library.takeError());
-  auto outputs = execute((*library)->find(cascade.getSymName()), cascade,
-                         inputs, *extents);
+  auto outputs = execute((*library)->find(symbolName(cascade.getSymName())),
+                         cascade, inputs, *extents);
   if (!outputs)
     return "run: " + toString(outputs.takeError());
   for (auto [i, output] : llvm::enumerate(*outputs)) {

@@ -1,0 +1,65 @@
+//===- Backend.cpp - from a checked program to native code ------*- C++ -*-===//
+#include "compiler/Backend.h"
+#include "attn/runtime.h"
+#include "compiler/Pipelines.h"
+#include "compiler/SourceDiagnostics.h"
+#include "dialect/interpreter/Array.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/StringExtras.h"
+
+using namespace mlir;
+using namespace attn;
+
+int attn::checkTarget(StringRef target, bool run) {
+  auto complain = [](ExitCode code, const Twine &message) {
+    llvm::errs() << "attnc: " << message << "\n";
+    return code;
+  };
+  if (target == "cuda" || target.starts_with("cuda:"))
+    return complain(ExitUnavailable,
+                    "--target " + target +
+                        ": this version compiles for CPUs only");
+  auto options = codegenOptions(target);
+  if (!options)
+    return complain(ExitUsage, "--target " + toString(options.takeError()));
+  for (const Target *row : options->targets)
+    if (run && !attn_cpu_supports(row->name.data()))
+      return complain(ExitUnavailable,
+                      "this machine does not run code for " + row->name);
+  return ExitOk;
+}
+
+llvm::Expected<CodegenOptions> attn::codegenOptions(StringRef target) {
+  CodegenOptions options;
+  for (StringRef name : llvm::split(target, ',')) {
+    auto row = findTarget(name);
+    if (!row)
+      return row.takeError();
+    options.targets.push_back(*row);
+  }
+  return options;
+}
+
+llvm::Expected<OwningOpRef<ModuleOp>> attn::derive(Program &program) {
+  OwningOpRef<ModuleOp> copy(cast<ModuleOp>(program.module.get()->clone()));
+  PassManager passes(program.context.get());
+  buildDerivation(passes);
+  if (failed(passes.run(*copy)))
+    return makeError("no algorithm could be derived");
+  return copy;
+}
+
+llvm::Expected<std::unique_ptr<Jit>> attn::jitCompile(Program &program,
+                                                      StringRef target) {
+  SourceDiagnostics handler(*program.context, program.sources, llvm::errs());
+  auto options = codegenOptions(target);
+  if (!options)
+    return options.takeError();
+  auto derived = derive(program);
+  if (!derived)
+    return derived.takeError();
+  auto generated = generate(**derived, *options);
+  if (!generated)
+    return generated.takeError();
+  return Jit::compile(std::move(*generated));
+}
