@@ -3,6 +3,7 @@
 // map of its own, computed once a point of those ranks. Factors of a summed
 // product are grouped first, so that a contraction is a product of two tensors
 // however it was associated.
+#include "dialect/Functions.h"
 #include "passes/Expr.h"
 #include "passes/cascade/Normalise.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -21,6 +22,11 @@ public:
 
   /// Returns the maps it made.
   SmallVector<EinsumOp> run() {
+    for (Operation &inner : block) {
+      auto map = dyn_cast<MapOp>(inner);
+      hasConditions |= isa<WhereOp, ElseOp>(inner) ||
+                       (map && info(map.getFn()).typing == FnTyping::Logic);
+    }
     YieldOp yield = op.getMapYield();
     if (op.builtinReduce() == Reduce::sum)
       yield.setOperand(0, groupFactors(yield.getOperand(0)));
@@ -154,7 +160,8 @@ private:
   /// inside by them is absent outside from now on. Nobody demands it there.
   Value relaxed(OpBuilder &b, Operation *def, IRMapping &mapping) {
     auto read = dyn_cast<ReadOp>(def);
-    if (!read || read.getBounds() != Bounds::inside || isPlainRead(read, op))
+    if (!read || read.getBounds() != Bounds::inside || !hasConditions ||
+        isPlainRead(read, op))
       return {};
     SmallVector<Value> indices;
     for (Value index : read.getIndices())
@@ -178,6 +185,7 @@ private:
   SmallPtrSet<Operation *, 16> visited;
   DenseMap<Value, Value> outlined;
   SmallVector<EinsumOp> parts;
+  bool hasConditions = false;
 };
 
 } // namespace

@@ -44,6 +44,7 @@ private:
                  DenseMap<Value, Value> &cache);
   Value repair(EinsumOp op, const Form &form);
   Value anyPresent(EinsumOp op);
+  Value existing(ExprBuilder &e, EinsumOp op, Value value, Coordinates &at);
 
   Value recurrence(StringRef name, RankRef ranks, Type element,
                    TypedAttr identity, ExprFn step);
@@ -543,6 +544,19 @@ Value Deriver::anyPresent(EinsumOp op) {
   return state;
 }
 
+/// A fibre that does not exist gives nothing: the guard of `op`, as a condition.
+Value Deriver::existing(ExprBuilder &e, EinsumOp op, Value value,
+                        Coordinates &at) {
+  if (op.getGuard().empty())
+    return value;
+  Block &guard = op.getGuard().front();
+  IRMapping mapping;
+  for (auto &[rank, argument] : coordinatesOf(strings(op.getSpace()), guard))
+    mapping.map(argument, at[rank]);
+  auto yield = cast<YieldOp>(guard.back());
+  return e.where(value, cloneExpr(e.b, yield.getOperand(0), mapping));
+}
+
 /// The finished reduction: the last state, late factors applied.
 Value Deriver::finish(EinsumOp op) {
   if (Value known = finals.lookup(op.getResult(0)))
@@ -565,15 +579,9 @@ Value Deriver::finish(EinsumOp op) {
                      {result, readLate(e, factor.tensor, at, Step::Final)});
     if (present)
       result = e.otherwise(e.where(result, e.read(present, at)), e.real(0));
-    return result;
+    return existing(e, op, result, at);
   };
   Value final = buildEinsum(b, op.getLoc(), spec, value).getResult(0);
-  EinsumOp einsum = final.getDefiningOp<EinsumOp>();
-  // A fibre that does not exist gives nothing.
-  if (!op.getGuard().empty()) {
-    IRMapping mapping;
-    op.getGuard().cloneInto(&einsum.getGuard(), mapping);
-  }
   return finals[op.getResult(0)] = final;
 }
 

@@ -39,6 +39,10 @@ bool Tiler::isCovered() {
       if (einsum.getNumResults() != 1 ||
           (einsum.isReduction() && !einsum.builtinReduce()))
         return false;
+      // A contraction's guard is evaluated where the contraction is read.
+      if (!einsum.getGuard().empty() &&
+          !einsum.getGuard().front().getOps<ReadOp>().empty())
+        return false;
     } else if (!isa<ReturnOp>(op)) {
       return false;
     }
