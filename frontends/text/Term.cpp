@@ -35,6 +35,38 @@ Ty attn::text::typeOf(ScalarType type) {
   llvm_unreachable("unknown type");
 }
 
+mlir::Type attn::text::storageType(ScalarType type,
+                                   mlir::MLIRContext *context) {
+  mlir::Builder b(context);
+  switch (type) {
+  case ScalarType::F64:
+    return b.getF64Type();
+  case ScalarType::F32:
+    return b.getF32Type();
+  case ScalarType::F16:
+    return b.getF16Type();
+  case ScalarType::BF16:
+    return b.getBF16Type();
+  case ScalarType::F8E4M3:
+    return mlir::Float8E4M3FNType::get(context);
+  case ScalarType::F8E5M2:
+    return mlir::Float8E5M2Type::get(context);
+  case ScalarType::I64:
+    return b.getI64Type();
+  case ScalarType::I32:
+    return b.getI32Type();
+  case ScalarType::I8:
+    return b.getI8Type();
+  case ScalarType::U8:
+    return b.getIntegerType(8, /*isSigned=*/false);
+  case ScalarType::I4:
+    return b.getIntegerType(4);
+  case ScalarType::Bool:
+    return b.getI1Type();
+  }
+  llvm_unreachable("unknown type");
+}
+
 void Term::Profile(llvm::FoldingSetNodeID &id) const {
   id.AddInteger(unsigned(termKind));
   id.AddInteger(sub);
@@ -77,6 +109,7 @@ T Terms::unique(Term &&prototype, ArrayRef<T> children, SourceRange range) {
     free.append(child->ranks().begin(), child->ranks().end());
     term->data |= child->readsData();
     term->partial |= child->mayBeAbsent();
+    term->proof |= child->needsProof();
   }
   llvm::sort(free, [](const Rank *a, const Rank *b) { return a->id < b->id; });
   free.erase(std::unique(free.begin(), free.end()), free.end());
@@ -122,8 +155,9 @@ T Terms::extent(const Rank *rank, SourceRange range) {
   return unique(std::move(term), {}, range);
 }
 T Terms::read(Tensor *tensor, ArrayRef<T> indices, Bounds bounds,
-              SourceRange range) {
+              SourceRange range, bool needsProof) {
   Term term;
+  term.proof = needsProof;
   term.termKind = Term::Kind::Read;
   term.tensorRef = tensor;
   term.sub = uint8_t(bounds);
@@ -244,6 +278,35 @@ T Terms::map(Fn fn, ArrayRef<T> operands, SourceRange range) {
   term.termKind = Term::Kind::Map;
   term.sub = uint8_t(fn);
   return unique(std::move(term), operands, range);
+}
+
+std::optional<int64_t> Terms::staticExtent(const Rank *rank) const {
+  if (!rank->extent)
+    return std::nullopt;
+  auto value = staticValue(rank->extent);
+  return value ? std::optional(std::max<int64_t>(*value, 0)) : value;
+}
+
+std::optional<int64_t> Terms::staticValue(T term) const {
+  if (term->is(Term::Kind::Int))
+    return term->integer();
+  if (term->is(Term::Kind::Extent))
+    return staticExtent(term->rank());
+  if (!term->is(Term::Kind::Map))
+    return std::nullopt;
+  FnTyping typing = info(term->fn()).typing;
+  if (typing != FnTyping::Arith && typing != FnTyping::Integer)
+    return std::nullopt;
+  llvm::SmallVector<ScalarValue> values;
+  for (T operand : term->operands()) {
+    auto value = staticValue(operand);
+    if (!value)
+      return std::nullopt;
+    values.emplace_back().integer = *value;
+  }
+  auto type = mlir::IntegerType::get(context, 64);
+  auto result = evaluateFn(term->fn(), type, values);
+  return result ? std::optional(result->integer) : std::nullopt;
 }
 
 //===----------------------------------------------------------------------===//

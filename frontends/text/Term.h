@@ -29,6 +29,8 @@ enum class Ty : uint8_t { None, Bool, I32, I64, F32, F64 };
 inline bool isReal(Ty type) { return type >= Ty::F32; }
 inline bool isInteger(Ty type) { return type == Ty::I32 || type == Ty::I64; }
 Ty typeOf(ScalarType type);
+/// The element type that stores `type`.
+mlir::Type storageType(ScalarType type, mlir::MLIRContext *context);
 
 class Term : public llvm::FoldingSetNode {
 public:
@@ -65,8 +67,10 @@ public:
   bool uses(const Rank *rank) const { return llvm::is_contained(free, rank); }
   /// The value of a tensor enters (run-time scalars do not count).
   bool readsData() const { return data; }
-  /// A coordinate that may be absent, or that a tensor gave, enters.
+  /// A condition or the value of a tensor enters.
   bool mayBeAbsent() const { return partial; }
+  /// Some access is claimed inside for a reason that must be proved.
+  bool needsProof() const { return proof; }
 
   void Profile(llvm::FoldingSetNodeID &id) const;
 
@@ -76,6 +80,7 @@ private:
   uint8_t sub = 0;
   bool data = false;
   bool partial = false;
+  bool proof = false;
   int64_t intValue = 0;
   double realValue = 0;
   const Rank *rankRef = nullptr;
@@ -90,6 +95,7 @@ using T = const Term *;
 class Terms {
 public:
   explicit Terms(mlir::MLIRContext *context) : context(context) {}
+  mlir::MLIRContext *getContext() const { return context; }
 
   T integer(int64_t value, SourceRange range = {});
   T real(double value, SourceRange range = {});
@@ -98,7 +104,7 @@ public:
   T coord(const Rank *rank, SourceRange range = {});
   T extent(const Rank *rank, SourceRange range = {});
   T read(Tensor *tensor, llvm::ArrayRef<T> indices, Bounds bounds,
-         SourceRange range = {});
+         SourceRange range = {}, bool needsProof = false);
   T map(Fn fn, llvm::ArrayRef<T> operands, SourceRange range = {});
   T cast(T operand, ScalarType type, SourceRange range = {});
   T where(T value, T condition, SourceRange range = {});
@@ -113,6 +119,10 @@ public:
   T le(T a, T b) { return map(Fn::le, {a, b}); }
   /// `a and b`; a null operand is true.
   T conj(T a, T b);
+
+  /// Value of a term of constants and extents, if all are static.
+  std::optional<int64_t> staticValue(T term) const;
+  std::optional<int64_t> staticExtent(const Rank *rank) const;
 
 private:
   T unique(Term &&prototype, llvm::ArrayRef<T> children, SourceRange range);

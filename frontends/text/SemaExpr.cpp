@@ -1,0 +1,430 @@
+//===- SemaExpr.cpp - expressions to terms --------------------------------===//
+//
+// Evaluates syntax in a space (which coordinates there are) and a scope (what
+// names mean). Arguments of definitions are evaluated where they stand in the
+// body, in the scope they came from: by name, hygienic.
+//
+//===----------------------------------------------------------------------===//
+
+#include "frontends/text/Sema.h"
+
+using namespace attn;
+using namespace attn::text;
+using llvm::ArrayRef;
+using llvm::StringRef;
+using llvm::Twine;
+
+T Sema::eval(const Expr &expr, const Context &ctx) {
+  std::vector<const void *> key = {&expr, ctx.env, ctx.scope, ctx.guard,
+                                   ctx.leftOfElse ? this : nullptr};
+  if (auto it = values.find(key); it != values.end())
+    return it->second;
+  T term = evalUncached(expr, ctx);
+  if (term)
+    values[key] = term;
+  return term;
+}
+
+T Sema::evalUncached(const Expr &expr, const Context &ctx) {
+  SourceRange range = at(expr.range(), ctx.scope);
+  switch (expr.kind()) {
+  case Expr::Kind::Number:
+    return evalNumber(llvm::cast<NumberExpr>(expr), ctx);
+  case Expr::Kind::Constant:
+    switch (llvm::cast<ConstantExpr>(expr).value) {
+    case ConstantExpr::Value::Inf:
+      return terms.real(std::numeric_limits<double>::infinity(), range);
+    case ConstantExpr::Value::Pi:
+      return terms.real(M_PI, range);
+    case ConstantExpr::Value::True:
+    case ConstantExpr::Value::False:
+      return terms.boolean(llvm::cast<ConstantExpr>(expr).value ==
+                               ConstantExpr::Value::True,
+                           range);
+    }
+    llvm_unreachable("unknown constant");
+  case Expr::Kind::Extent:
+    return evalExtentOf(llvm::cast<ExtentExpr>(expr), ctx);
+  case Expr::Kind::Name:
+    return evalName(llvm::cast<NameExpr>(expr), ctx);
+  case Expr::Kind::Access:
+    return evalAccess(llvm::cast<AccessExpr>(expr), ctx);
+  case Expr::Kind::Call:
+    return evalCall(llvm::cast<CallExpr>(expr), ctx);
+  case Expr::Kind::Subst:
+    return evalSubst(llvm::cast<SubstExpr>(expr), ctx);
+  case Expr::Kind::Unary: {
+    auto &unary = llvm::cast<UnaryExpr>(expr);
+    T operand = eval(*unary.operand, ctx);
+    Fn fn = unary.op == UnaryOp::Neg ? Fn::neg : Fn::not_;
+    return operand ? terms.map(fn, operand, range) : nullptr;
+  }
+  case Expr::Kind::Binary:
+    return evalBinary(llvm::cast<BinaryExpr>(expr), ctx);
+  case Expr::Kind::Chain: {
+    auto &chain = llvm::cast<ChainExpr>(expr);
+    T first = eval(*chain.first, ctx), middle = eval(*chain.middle, ctx),
+      last = eval(*chain.last, ctx);
+    if (!first || !middle || !last)
+      return nullptr;
+    auto compare = [&](BinaryOp op, T a, T b) {
+      return terms.map(comparison(op), {a, b}, range);
+    };
+    return terms.map(Fn::and_,
+                     {compare(chain.firstOp, first, middle),
+                      compare(chain.secondOp, middle, last)},
+                     range);
+  }
+  case Expr::Kind::Tuple:
+    error(range, "a tuple stands in a monoid only");
+    return nullptr;
+  }
+  llvm_unreachable("unknown expression");
+}
+
+Fn Sema::comparison(BinaryOp op) {
+  static constexpr Fn table[] = {Fn::lt, Fn::le, Fn::gt,
+                                 Fn::ge, Fn::eq, Fn::ne};
+  return table[unsigned(op) - unsigned(BinaryOp::Lt)];
+}
+
+T Sema::evalNumber(const NumberExpr &expr, const Context &ctx) {
+  SourceRange range = at(expr.range(), ctx.scope);
+  if (expr.isInteger)
+    return terms.integer(expr.value, range);
+  double value = 0;
+  // Digits may be grouped in no way: the lexer has checked the form.
+  if (expr.text.getAsDouble(value))
+    error(range, "the number " + expr.text + " is out of range");
+  return terms.real(value, range);
+}
+
+//===----------------------------------------------------------------------===//
+// Names
+//===----------------------------------------------------------------------===//
+
+/// Follows arguments that are plain names to what they name; `scope` moves
+/// along.
+const Entity *Sema::resolve(StringRef name, Scope *&scope) {
+  const Entity *entity = scope->find(name);
+  while (entity && entity->kind == Entity::Kind::Argument) {
+    auto *plain = llvm::dyn_cast<NameExpr>(entity->expr);
+    if (!plain)
+      return entity;
+    scope = entity->scope;
+    entity = scope->find(plain->name);
+  }
+  return entity;
+}
+
+T Sema::evalName(const NameExpr &expr, const Context &ctx) {
+  SourceRange range = at(expr.range(), ctx.scope);
+  const Entity *entity = ctx.scope->find(expr.name);
+  if (!entity) {
+    error(range, "unknown name " + expr.name,
+          suggestion(expr.name, ctx.scope, false));
+    return nullptr;
+  }
+  switch (entity->kind) {
+  case Entity::Kind::Scalar:
+    if (!entity->term)
+      error(range, expr.name + " is used before it has a value");
+    return entity->term;
+  case Entity::Kind::View:
+    return bare(entity->view, expr.name, ctx, range);
+  case Entity::Kind::Argument: {
+    Context inner = ctx;
+    inner.scope = entity->scope;
+    return eval(*entity->expr, inner);
+  }
+  case Entity::Kind::Ranks: {
+    if (entity->ranks.size() != 1) {
+      error(range, expr.name + " stands for several ranks and has no "
+                               "coordinate");
+      return nullptr;
+    }
+    const Rank *rank = entity->ranks.front();
+    T term = coordinate(rank, ctx.env, range);
+    if (!term)
+      error(range,
+            "rank " + Twine(rank->name) +
+                " is not in scope in the equation of " + current,
+            "reduce it, `sum[" + Twine(rank->name) +
+                "](..)`, or add it to the left side");
+    return term;
+  }
+  }
+  llvm_unreachable("unknown entity");
+}
+
+T Sema::evalExtentOf(const ExtentExpr &expr, const Context &ctx) {
+  bool bad = false;
+  RankList ranks = resolveRanks(expr.rank, ctx.scope, bad);
+  if (bad)
+    return nullptr;
+  T product = nullptr;
+  for (const Rank *rank : ranks) {
+    T extent = terms.extent(rank, at(expr.range(), ctx.scope));
+    product = product ? terms.mul(product, extent) : extent;
+  }
+  return product;
+}
+
+T Sema::bare(const View &view, StringRef name, const Context &ctx,
+             SourceRange range) {
+  llvm::SmallVector<T> own;
+  for (const Rank *rank : view.own) {
+    T index = coordinate(rank, ctx.env, range);
+    if (!index) {
+      error(range,
+            "bare " + name + " needs rank " + rank->name +
+                " in scope (scope: " + names(ctx.env) + ")",
+            "it was used after its sum, or write the access out");
+      return nullptr;
+    }
+    own.push_back(index);
+  }
+  return read(view, own, false, ctx, range);
+}
+
+//===----------------------------------------------------------------------===//
+// Accesses
+//===----------------------------------------------------------------------===//
+
+T Sema::withinExtent(T index, const Rank *rank) {
+  return terms.conj(terms.le(terms.integer(0), index),
+                    terms.lt(index, terms.extent(rank)));
+}
+
+T Sema::read(const View &view, ArrayRef<T> own, bool optional,
+             const Context &ctx, SourceRange range) {
+  llvm::SmallVector<T, 6> indices;
+  for (const Rank *rank : view.lead) {
+    T index = coordinate(rank, ctx.env, range);
+    if (!index) {
+      error(range, "rank " + Twine(rank->name) + " of " + view.tensor->name +
+                       " is not in scope (scope: " + names(ctx.env) + ")");
+      return nullptr;
+    }
+    indices.push_back(index);
+  }
+  indices.append(own.begin(), own.end());
+
+  // Plain: the axis' own coordinate, of the space or determined.
+  ArrayRef<const Rank *> axes = view.tensor->ranks;
+  bool allPlain = true, data = false, partial = false, othersPlain = true;
+  T inData = nullptr;
+  for (auto [index, rank] : llvm::zip(indices, axes)) {
+    bool plain = index == terms.coord(rank) ||
+                 index == coordinate(rank, ctx.env->canonical, range);
+    allPlain &= plain;
+    if (index->readsData()) {
+      data = true;
+      inData = terms.conj(inData, withinExtent(index, rank));
+    } else {
+      othersPlain &= plain;
+      partial |= plain && index->mayBeAbsent();
+    }
+  }
+  bool exempt = optional || ctx.leftOfElse;
+  Bounds bounds = Bounds::inside;
+  if (data && othersPlain)
+    bounds = Bounds::data;
+  else if ((exempt && !allPlain) || (allPlain && partial))
+    bounds = Bounds::absent;
+  bool needsProof = bounds == Bounds::inside && !allPlain;
+  T term = terms.read(view.tensor, indices, bounds, range, needsProof);
+  // A data index beside one that reads base points: only it is confined.
+  if (data && !othersPlain)
+    term = terms.where(term, inData);
+  return term;
+}
+
+T Sema::evalAccess(const AccessExpr &expr, const Context &ctx) {
+  SourceRange range = at(expr.range(), ctx.scope);
+  Scope *home = ctx.scope;
+  const Entity *entity = resolve(expr.tensor.name, home);
+  if (!entity || entity->kind != Entity::Kind::View) {
+    if (!entity)
+      error(range, "unknown tensor " + expr.tensor.name,
+            suggestion(expr.tensor.name, ctx.scope, false));
+    else
+      error(range, expr.tensor.name + " is no tensor and takes no indices");
+    return nullptr;
+  }
+  const View &view = entity->view;
+  llvm::SmallVector<T> own;
+  bool bad = false;
+  for (const Expr *index : expr.indices) {
+    // A formal of several ranks stands for all their coordinates.
+    if (auto *name = llvm::dyn_cast<NameExpr>(index))
+      if (const Entity *ranks = ctx.scope->find(name->name);
+          ranks && ranks->kind == Entity::Kind::Ranks &&
+          ranks->ranks.size() > 1) {
+        for (const Rank *rank : ranks->ranks)
+          if (T at = coordinate(rank, ctx.env, range)) {
+            own.push_back(at);
+          } else {
+            error(range, "rank " + Twine(rank->name) + " is not in scope");
+            bad = true;
+          }
+        continue;
+      }
+    T term = eval(*index, ctx);
+    bad |= !term;
+    own.push_back(term);
+  }
+  if (bad)
+    return nullptr;
+  if (own.size() != view.own.size()) {
+    error(range, expr.tensor.name + " has " + Twine(view.own.size()) +
+                     (view.own.size() == 1 ? " rank, not " : " ranks, not ") +
+                     Twine(own.size()));
+    return nullptr;
+  }
+  T term = read(view, own, expr.optional, ctx, range);
+  if (term && !silent) {
+    AccessRecord &record = accesses.emplace_back();
+    record.tensor = view.tensor;
+    record.lead = view.lead.size();
+    record.indices.assign(own.begin(), own.end());
+    record.range = range;
+    record.text = expr.range();
+  }
+  return term;
+}
+
+//===----------------------------------------------------------------------===//
+// Operators
+//===----------------------------------------------------------------------===//
+
+/// The comparisons of a condition that a proof about indices may use.
+T Sema::guardOf(T condition) {
+  if (!condition->is(Term::Kind::Map) || condition->readsData())
+    return condition->is(Term::Kind::Map) && condition->fn() == Fn::and_
+               ? terms.conj(guardOf(condition->operand(0)),
+                            guardOf(condition->operand(1)))
+               : nullptr;
+  if (condition->fn() == Fn::and_)
+    return terms.conj(guardOf(condition->operand(0)),
+                      guardOf(condition->operand(1)));
+  return info(condition->fn()).typing == FnTyping::Compare ? condition
+                                                           : nullptr;
+}
+
+/// The comparison that holds where `condition` does not, if it is one.
+static std::optional<Fn> opposite(T condition) {
+  if (!condition->is(Term::Kind::Map))
+    return std::nullopt;
+  switch (condition->fn()) {
+  case Fn::lt:
+    return Fn::ge;
+  case Fn::le:
+    return Fn::gt;
+  case Fn::gt:
+    return Fn::le;
+  case Fn::ge:
+    return Fn::lt;
+  default:
+    return std::nullopt;
+  }
+}
+
+T Sema::evalBinary(const BinaryExpr &expr, const Context &ctx) {
+  SourceRange range = at(expr.range(), ctx.scope);
+  Context inner = ctx;
+  if (expr.op == BinaryOp::Where) {
+    T condition = eval(*expr.rhs, ctx);
+    if (condition)
+      inner.guard = terms.conj(ctx.guard, guardOf(condition));
+    T value = eval(*expr.lhs, inner);
+    return value && condition ? terms.where(value, condition, range) : nullptr;
+  }
+  if (expr.op == BinaryOp::Else) {
+    inner.leftOfElse = true;
+    T value = eval(*expr.lhs, inner);
+    T otherwise = eval(*expr.rhs, ctx);
+    return value && otherwise ? terms.orElse(value, otherwise, range) : nullptr;
+  }
+  T lhs = eval(*expr.lhs, ctx);
+  if (lhs && expr.op == BinaryOp::And)
+    inner.guard = terms.conj(ctx.guard, guardOf(lhs));
+  if (lhs && expr.op == BinaryOp::Or && !lhs->readsData())
+    if (auto fn = opposite(lhs))
+      inner.guard = terms.conj(ctx.guard, terms.map(*fn, lhs->operands()));
+  T rhs = eval(*expr.rhs, inner);
+  if (!lhs || !rhs)
+    return nullptr;
+  if (isComparison(expr.op))
+    return terms.map(comparison(expr.op), {lhs, rhs}, range);
+  Fn fn;
+  switch (expr.op) {
+  case BinaryOp::And:
+    fn = Fn::and_;
+    break;
+  case BinaryOp::Or:
+    fn = Fn::or_;
+    break;
+  case BinaryOp::Add:
+    fn = Fn::add;
+    break;
+  case BinaryOp::Sub:
+    fn = Fn::sub;
+    break;
+  case BinaryOp::Mul:
+    fn = Fn::mul;
+    break;
+  case BinaryOp::Div:
+    fn = Fn::div;
+    break;
+  case BinaryOp::FloorDiv:
+    fn = Fn::floordiv;
+    break;
+  case BinaryOp::Mod:
+    fn = Fn::mod;
+    break;
+  case BinaryOp::Pow:
+    fn = Fn::pow;
+    break;
+  default:
+    llvm_unreachable("handled above");
+  }
+  return terms.map(fn, {lhs, rhs}, range);
+}
+
+T Sema::evalSubst(const SubstExpr &expr, const Context &ctx) {
+  SourceRange range = at(expr.range(), ctx.scope);
+  RankList ranks;
+  llvm::SmallVector<T> bound;
+  T inside = nullptr;
+  for (const Binding &binding : expr.bindings) {
+    const Rank *rank = resolveRank(binding.rank, ctx.scope);
+    T value = eval(*binding.value, ctx);
+    if (!rank || !value)
+      return nullptr;
+    if (llvm::is_contained(ranks, rank)) {
+      error(range, "rank " + Twine(rank->name) + " is bound twice");
+      return nullptr;
+    }
+    ranks.push_back(rank);
+    bound.push_back(value);
+    if (expr.optional || ctx.leftOfElse || value->readsData())
+      inside = terms.conj(inside, withinExtent(value, rank));
+  }
+  Context inner = ctx;
+  inner.env = bind(ctx.env, ranks, bound);
+  if (inside)
+    inner.guard = terms.conj(ctx.guard, guardOf(inside));
+  checkSpace(inner.env, range);
+  T term = eval(*expr.operand, inner);
+  if (!term)
+    return nullptr;
+  // A part moved beyond a ragged end is at no point of any space.
+  T present = ragged(inner.env, [&](const RankRelation &relation, T) {
+    return llvm::any_of(ranks, [&](const Rank *rank) {
+      return llvm::is_contained(relation.parts, rank);
+    });
+  });
+  inside = terms.conj(inside, present);
+  return inside ? terms.where(term, inside, range) : term;
+}

@@ -1,0 +1,359 @@
+//===- SemaPorts.cpp - names, ports and const scalars ---------------------===//
+//
+// Declares what a cascade's signature and `with` clauses name, binds its const
+// scalars, and turns ports into stored and logical tensors.
+//
+//===----------------------------------------------------------------------===//
+
+#include "frontends/text/Sema.h"
+#include "frontends/text/SemaLayout.h"
+#include "llvm/ADT/StringExtras.h"
+
+using namespace attn;
+using namespace attn::text;
+using llvm::StringRef;
+using llvm::Twine;
+
+//===----------------------------------------------------------------------===//
+// Names
+//===----------------------------------------------------------------------===//
+
+static StringRef word(const Entity &entity) {
+  switch (entity.kind) {
+  case Entity::Kind::Ranks:
+    return "rank";
+  case Entity::Kind::Scalar:
+    return "scalar";
+  case Entity::Kind::View:
+    return isRunTimeScalar(*entity.view.tensor) ? "scalar" : "tensor";
+  case Entity::Kind::Argument:
+    return "argument";
+  }
+  llvm_unreachable("unknown entity");
+}
+
+bool Sema::declare(Scope *scope, StringRef name, Entity entity) {
+  auto [it, isNew] = scope->names.insert({name, entity});
+  if (isNew)
+    return true;
+  StringRef first = word(it->second), second = word(entity);
+  if (first == second)
+    error(at(entity.range, scope), name + " is declared twice");
+  else if (second == "rank") // as the table of diagnostics orders them
+    error(at(entity.range, scope), name + " is a rank and a " + first);
+  else
+    error(at(entity.range, scope),
+          name + " is a " + first + " and a " + second);
+  return false;
+}
+
+Rank *Sema::declareRank(Scope *scope, const Ident &ident) {
+  if (const Entity *known = scope->find(ident.name);
+      known && known->kind == Entity::Kind::Ranks)
+    return const_cast<Rank *>(known->ranks.front());
+  Rank *rank = model.addRank(ident.name, at(ident.range, scope));
+  Entity entity;
+  entity.kind = Entity::Kind::Ranks;
+  entity.ranks = {rank};
+  entity.range = ident.range;
+  declare(scope, ident.name, entity);
+  return rank;
+}
+
+//===----------------------------------------------------------------------===//
+// Const scalars
+//===----------------------------------------------------------------------===//
+
+T Sema::convertConstant(T value, const Port &port, SourceRange range) {
+  Ty type = typeOf(port.type.type);
+  StringRef name = spelling(port.type.type);
+  bool isBool = value->is(Term::Kind::Bool);
+  if (!value->isConstant()) {
+    error(range, "the value of " + port.name.name + " is no constant");
+    return nullptr;
+  }
+  if (isBool != (type == Ty::Bool) ||
+      (isInteger(type) && !value->is(Term::Kind::Int))) {
+    error(range, port.name.name + " is of type " + name + ", its value is " +
+                     (isBool                       ? "a bool"
+                      : value->is(Term::Kind::Int) ? "an integer"
+                                                   : "a real"));
+    return nullptr;
+  }
+  if (!isReal(type))
+    return value;
+  double real =
+      value->is(Term::Kind::Real) ? value->real() : double(value->integer());
+  return terms.real(
+      roundTo(storageType(port.type.type, terms.getContext()), real));
+}
+
+/// A number, bool or constant as a command line writes it.
+T Sema::constantValue(const Port &port, StringRef text) {
+  StringRef body = text.trim();
+  bool negative = body.consume_front("-");
+  int64_t integer;
+  double real;
+  if (body == "true" || body == "false")
+    return negative ? nullptr : terms.boolean(body == "true");
+  if (body == "inf" || body == "pi")
+    real = body == "inf" ? std::numeric_limits<double>::infinity() : M_PI;
+  else if (!body.getAsInteger(10, integer))
+    return terms.integer(negative ? -integer : integer);
+  else if (body.empty() || !llvm::isDigit(body.front()) ||
+           body.getAsDouble(real))
+    return nullptr;
+  return terms.real(negative ? -real : real);
+}
+
+void Sema::bindConst(const Port &port) {
+  Entity &entity = top->names[port.name.name];
+  auto it = options.consts.find(port.name.name);
+  T value = nullptr;
+  SourceRange range = port.name.range;
+  if (!port.axes.empty()) {
+    error(port.range, "const is for scalars, " + port.name.name + " has axes");
+  } else if (it != options.consts.end()) {
+    value = constantValue(port, it->second);
+    if (!value)
+      error(range,
+            "const " + port.name.name + ": `" + it->second + "` is no value");
+  } else if (port.defaultValue) {
+    value = eval(*port.defaultValue, {plainEnv({}), top});
+    range = port.defaultValue->range();
+  } else {
+    error(range, "const " + port.name.name + " has no value",
+          "`--const " + port.name.name + "=..`, or a default");
+  }
+  if (value)
+    value = convertConstant(value, port, range);
+  entity.term = value                                ? value
+                : isReal(typeOf(port.type.type))     ? terms.real(1)
+                : port.type.type == ScalarType::Bool ? terms.boolean(true)
+                                                     : terms.integer(1);
+}
+
+//===----------------------------------------------------------------------===//
+// Ports
+//===----------------------------------------------------------------------===//
+
+void Sema::declarePorts(const CascadeDecl &decl) {
+  for (const Port &port : decl.inputs) {
+    Entity entity;
+    entity.kind = port.isConst ? Entity::Kind::Scalar : Entity::Kind::View;
+    entity.range = port.name.range;
+    if (!port.isConst) {
+      // Its ranks come below; the name is taken from here on.
+      entity.view.tensor = model.addTensor(port.name.name, {}, port.range);
+      entity.view.tensor->declared = port.type.type;
+      if (port.axes.empty())
+        entity.view.tensor->input = 0;
+    }
+    declare(top, port.name.name, entity);
+  }
+  for (const Port &port : decl.outputs)
+    top->outputTypes[port.name.name] = port.type.type;
+  auto everyPort = llvm::concat<const Port>(decl.inputs, decl.outputs);
+  for (const Port &port : everyPort)
+    for (const Axis &axis : port.axes)
+      declareRank(top, axis.rank);
+  for (const Relation &relation : decl.relations)
+    declareRelation(relation, top);
+  for (const Stmt *stmt : decl.body)
+    if (auto *ranks = llvm::dyn_cast<RankStmt>(stmt))
+      for (const Relation &relation : ranks->relations)
+        declareRelation(relation, top);
+  for (const Port &port : decl.inputs)
+    if (port.isConst)
+      bindConst(port);
+  for (const Port &port : everyPort)
+    for (auto [i, axis] : llvm::enumerate(port.axes))
+      if (axis.extent)
+        if (const Rank *rank = resolveRank(axis.rank, top))
+          stateExtent(const_cast<Rank *>(rank),
+                      evalExtent(*axis.extent, top, axis.rank.name),
+                      (port.name.name + " axis " + Twine(i)).str(),
+                      axis.rank.range);
+  for (const Relation &relation : decl.relations)
+    stateRelation(relation, top);
+  for (const Stmt *stmt : decl.body)
+    if (auto *ranks = llvm::dyn_cast<RankStmt>(stmt))
+      for (const Relation &relation : ranks->relations)
+        stateRelation(relation, top);
+  for (const Port &port : decl.inputs)
+    if (!port.isConst)
+      rankInput(port);
+  for (const Port &port : decl.inputs)
+    if (!port.isConst)
+      addInput(port);
+  solveExtents(true);
+  for (const Ident &cut : decl.cuts) {
+    if (!model.cut.empty())
+      error(cut.range, "a cascade has one cut");
+    else if (const Rank *rank = resolveRank(cut, top))
+      model.cut = rank->name;
+  }
+}
+
+static const Annotation *annotation(const Port &port, Annotation::Kind kind) {
+  for (const Annotation &annotation : port.annotations)
+    if (annotation.kind == kind)
+      return &annotation;
+  return nullptr;
+}
+
+void Sema::rankInput(const Port &port) {
+  RankList ranks;
+  for (const Axis &axis : port.axes)
+    if (const Rank *rank = resolveRank(axis.rank, top)) {
+      if (llvm::is_contained(ranks, rank))
+        error(axis.rank.range,
+              "rank " + axis.rank.name + " occurs twice in " + port.name.name,
+              "give one axis a rank of its own, `with " + axis.rank.name +
+                  "': |" + axis.rank.name + "|`");
+      else
+        ranks.push_back(rank);
+    }
+  View &view = top->names[port.name.name].view;
+  view.own = ranks;
+  view.tensor->ranks = ranks;
+}
+
+void Sema::addInput(const Port &port) {
+  Tensor *logical = top->names[port.name.name].view.tensor;
+  RankList ranks = logical->ranks;
+  if (const Annotation *into = annotation(port, Annotation::Kind::Into))
+    error(into->range, "`into` is for outputs");
+  const Annotation *layout = annotation(port, Annotation::Kind::Layout);
+  const Annotation *quant = annotation(port, Annotation::Kind::Quant);
+  StoredPort stored;
+  stored.name = port.name.name;
+  stored.port = &port;
+  std::optional<LayoutPlan> plan;
+  if (layout) {
+    plan = planLayout(port, ranks);
+    if (!plan)
+      return;
+    stored.layout = plan->kind;
+    stored.tables = plan->tables;
+    ranks = plan->stored;
+  }
+  for (const Rank *rank : ranks)
+    const_cast<Rank *>(rank)->onInput = true;
+  if (port.defaultValue) {
+    if (!port.axes.empty())
+      error(port.defaultValue->range(),
+            "a default is for scalars, " + port.name.name + " has axes");
+    else if (T value = eval(*port.defaultValue, {plainEnv({}), top}))
+      stored.init = convertConstant(value, port, port.defaultValue->range());
+  }
+  if (!layout && !quant) {
+    logical->input = model.inputs.size();
+    stored.tensor = logical;
+    model.inputs.push_back(stored);
+    return;
+  }
+  // What is stored is not what the program reads: an einsum lies between.
+  Tensor *codes =
+      model.addTensor((port.name.name + ".stored").str(), ranks, port.range);
+  codes->declared = quant ? quant->type->type : port.type.type;
+  codes->input = model.inputs.size();
+  stored.tensor = codes;
+  stored.logical = logical;
+  size_t index = model.inputs.size();
+  model.inputs.push_back(stored);
+  const Env *env = plainEnv(logical->ranks);
+  T value = layout ? readStored(*plan, codes, env)
+                   : terms.read(codes, identity(codes->ranks), Bounds::inside,
+                                port.range);
+  if (quant) {
+    addScale(port, *quant, model.inputs[index]);
+    Tensor *scale = model.inputs.back().tensor;
+    llvm::SmallVector<T> indices;
+    for (const Rank *rank : scale->ranks)
+      if (T at = coordinate(rank, env, quant->range))
+        indices.push_back(at);
+      else
+        return error(quant->range,
+                     "rank " + Twine(rank->name) + " of " + scale->name +
+                         " is not determined by the axes of " + port.name.name);
+    value = terms.map(
+        Fn::mul,
+        {value, terms.read(scale, indices, Bounds::inside, quant->range)},
+        quant->range);
+  }
+  Definition *definition =
+      model.define(Definition::Kind::Map, logical, port.range);
+  definition->terms = {value};
+}
+
+void Sema::addScale(const Port &port, const Annotation &quant,
+                    StoredPort &stored) {
+  bool bad = false;
+  RankList ranks = resolveRanks(quant.ranks, top, bad);
+  std::string name = (port.name.name + "_scale").str();
+  Tensor *scale = model.addTensor(name, ranks, quant.range);
+  scale->declared = ScalarType::F32;
+  scale->input = model.inputs.size();
+  for (const Rank *rank : ranks) {
+    const_cast<Rank *>(rank)->onInput = true;
+    stored.per.push_back(rank->name);
+  }
+  stored.scale = scale->name;
+  stored.value = port.type.type;
+  Entity entity;
+  entity.kind = Entity::Kind::View;
+  entity.view = {scale, {}, ranks};
+  entity.range = quant.range;
+  // The name outlives this function in the tensor.
+  declare(top, scale->name, entity);
+  StoredPort own;
+  own.name = scale->name;
+  own.tensor = scale;
+  own.port = nullptr;
+  model.inputs.push_back(own);
+}
+
+void Sema::finishOutputs(const CascadeDecl &decl) {
+  for (const Port &port : decl.outputs) {
+    const Entity *entity = top->find(port.name.name);
+    if (!entity || entity->kind != Entity::Kind::View)
+      continue; // reported when the body was declared
+    Tensor *logical = entity->view.tensor;
+    StoredPort stored;
+    stored.name = port.name.name;
+    stored.port = &port;
+    stored.tensor = logical;
+    Tensor *old = nullptr;
+    if (const Annotation *quant = annotation(port, Annotation::Kind::Quant))
+      error(quant->range, "`quant` is for inputs");
+    if (port.isConst || port.defaultValue)
+      error(port.range, "an output has no default and is not const");
+    if (const Annotation *into = annotation(port, Annotation::Kind::Into)) {
+      for (const StoredPort &input : model.inputs)
+        if (input.port && input.name == into->name.name)
+          old = input.tensor;
+      if (!old)
+        error(into->name.range, into->name.name + " is no input",
+              suggestion(into->name.name, top, false));
+      stored.into = into->name.name;
+    }
+    if (annotation(port, Annotation::Kind::Layout)) {
+      auto plan = planLayout(port, logical->ranks);
+      if (!plan)
+        continue;
+      stored.layout = plan->kind;
+      stored.tables = plan->tables;
+      stored.logical = logical;
+      stored.tensor = storeOutput(*plan, port, logical, old);
+      if (!stored.tensor)
+        continue;
+    }
+    if (old && (old->ranks != stored.tensor->ranks ||
+                old->declared != stored.tensor->declared))
+      error(annotation(port, Annotation::Kind::Into)->range,
+            port.name.name + " into " + stored.into +
+                ": they differ in ranks or in type");
+    model.outputs.push_back(stored);
+  }
+}

@@ -1,0 +1,535 @@
+//===- SemaRanks.cpp - extents and determined coordinates -----------------===//
+//
+// What a rank's extent is, which coordinates a space determines, and where a
+// space of parts reaches beyond its whole.
+//
+//===----------------------------------------------------------------------===//
+
+#include "frontends/text/Sema.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/SaveAndRestore.h"
+
+using namespace attn;
+using namespace attn::text;
+using llvm::ArrayRef;
+using llvm::StringRef;
+using llvm::Twine;
+
+//===----------------------------------------------------------------------===//
+// Names
+//===----------------------------------------------------------------------===//
+
+RankList Sema::resolveRanks(ArrayRef<Ident> idents, Scope *scope,
+                            bool &failed) {
+  RankList ranks;
+  for (const Ident &ident : idents) {
+    const Entity *entity = scope->find(ident.name);
+    if (entity && entity->kind == Entity::Kind::Ranks) {
+      ranks.append(entity->ranks.begin(), entity->ranks.end());
+      continue;
+    }
+    failed = true;
+    if (entity)
+      error(at(ident.range, scope), ident.name + " is not a rank");
+    else
+      error(at(ident.range, scope), "rank " + ident.name + " has no extent",
+            "add `with " + ident.name + ": ..`");
+  }
+  return ranks;
+}
+
+const Rank *Sema::resolveRank(const Ident &ident, Scope *scope) {
+  bool bad = false;
+  RankList ranks = resolveRanks(ident, scope, bad);
+  if (bad)
+    return nullptr;
+  if (ranks.size() == 1)
+    return ranks.front();
+  error(at(ident.range, scope),
+        ident.name + " stands for " + Twine(ranks.size()) + " ranks here");
+  return nullptr;
+}
+
+std::string Sema::names(const Env *env) const {
+  return llvm::join(
+      llvm::map_range(env->coords, [](auto &c) { return c.first->name; }),
+      ", ");
+}
+
+//===----------------------------------------------------------------------===//
+// Extents
+//===----------------------------------------------------------------------===//
+
+/// First thing in an extent that is no constant and no extent.
+static T offender(T term) {
+  switch (term->kind()) {
+  case Term::Kind::Int:
+  case Term::Kind::Extent:
+    return nullptr;
+  case Term::Kind::Map:
+    for (T operand : term->operands())
+      if (T found = offender(operand))
+        return found;
+    return nullptr;
+  default:
+    return term;
+  }
+}
+
+T Sema::evalExtent(const Expr &expr, Scope *scope, StringRef rank) {
+  // Names of coordinates get a message of their own.
+  if (auto *name = llvm::dyn_cast<NameExpr>(&expr))
+    if (const Entity *entity = scope->find(name->name);
+        entity && entity->kind == Entity::Kind::Ranks) {
+      error(at(expr.range(), scope),
+            "extent of " + rank + " uses the coordinate " + name->name,
+            "`|" + name->name + "|` is the extent");
+      return nullptr;
+    }
+  // A tensor in an extent needs no coordinates to be refused.
+  std::function<bool(const Expr &)> refused = [&](const Expr &e) {
+    StringRef used;
+    if (auto *name = llvm::dyn_cast<NameExpr>(&e))
+      used = name->name;
+    if (auto *access = llvm::dyn_cast<AccessExpr>(&e))
+      used = access->tensor.name;
+    const Entity *entity = used.empty() ? nullptr : scope->find(used);
+    if (entity && entity->kind == Entity::Kind::View) {
+      bool scalar = isRunTimeScalar(*entity->view.tensor);
+      error(at(e.range(), scope),
+            "extent of " + rank + " uses " + used + ", which is not const",
+            scalar ? "`const " + used + ": i32`, or a bound and `where " +
+                         rank + " < " + used + "`"
+                   : "a bound and `where " + rank + " < " + used + "`");
+      return true;
+    }
+    bool found = false;
+    forEachChild(e, [&](const Expr &child) { found |= refused(child); });
+    return found;
+  };
+  if (refused(expr))
+    return nullptr;
+  T term = eval(expr, {plainEnv({}), scope});
+  if (!term)
+    return nullptr;
+  if (T bad = offender(term)) {
+    error(at(bad->range().empty() ? expr.range() : bad->range(), scope),
+          "extent of " + rank + " is no integer of extents and consts");
+    return nullptr;
+  }
+  return term;
+}
+
+void Sema::stateExtent(Rank *rank, T term, std::string place,
+                       SourceRange range) {
+  if (term)
+    rank->stated.push_back({term, std::move(place), range});
+}
+
+static bool reaches(T term, const Rank *rank, unsigned depth) {
+  if (depth > 64)
+    return true;
+  if (term->is(Term::Kind::Extent))
+    return term->rank() == rank ||
+           (term->rank()->extent &&
+            reaches(term->rank()->extent, rank, depth + 1));
+  return llvm::any_of(term->operands(),
+                      [&](T t) { return reaches(t, rank, depth); });
+}
+
+/// Chooses the extent of a rank among those stated; they must agree.
+static void chooseExtent(
+    Rank &rank, const Terms &terms,
+    llvm::function_ref<void(SourceRange, const Twine &, const Twine &)> error) {
+  for (; rank.compared < rank.stated.size(); ++rank.compared) {
+    const StatedExtent &stated = rank.stated[rank.compared];
+    if (!rank.extent) {
+      if (!reaches(stated.term, &rank, 0))
+        rank.extent = stated.term;
+      continue;
+    }
+    if (stated.term == rank.extent ||
+        constantDifference(stated.term, rank.extent) == 0)
+      continue;
+    auto a = terms.staticValue(rank.extent), b = terms.staticValue(stated.term);
+    const StatedExtent &first = rank.stated.front();
+    if (a && b && *a != *b)
+      error(stated.range,
+            "rank " + Twine(rank.name) + " has extents " + Twine(*a) + " and " +
+                Twine(*b) + ": " + first.place + ", " + stated.place,
+            "");
+    else if (!a || !b)
+      error(stated.range,
+            "rank " + Twine(rank.name) + " has two extents: " + first.place +
+                ", " + stated.place,
+            "state one; input axes are checked against it");
+  }
+}
+
+bool Sema::solveRelation(RankRelation &relation) {
+  Rank *whole = relation.whole;
+  Rank *unknown = nullptr;
+  unsigned unknowns = 0;
+  T total = terms.integer(relation.isProduct ? 1 : 0);
+  for (Rank *part : relation.parts) {
+    if (!part->known()) {
+      unknown = part;
+      ++unknowns;
+      continue;
+    }
+    T extent = terms.extent(part);
+    if (auto fixed = terms.staticExtent(part))
+      extent = terms.integer(*fixed);
+    total = relation.isProduct ? terms.mul(total, extent)
+                               : terms.add(total, extent);
+  }
+  if (unknowns == 0) {
+    bool changed = false;
+    if (!whole->known() || (!relation.isProduct && !whole->extent)) {
+      whole->extent = total;
+      changed = true;
+    }
+    auto wholeFixed = terms.staticExtent(whole);
+    auto partsFixed = terms.staticValue(total);
+    if (whole->extent == total ||
+        (wholeFixed && partsFixed && *wholeFixed >= *partsFixed) ||
+        (whole->extent && constantDifference(whole->extent, total) == 0))
+      relation.exact = true;
+    return changed;
+  }
+  if (unknowns != 1 || !whole->known())
+    return false;
+  T extent = terms.extent(whole);
+  if (auto fixed = terms.staticExtent(whole))
+    extent = terms.integer(*fixed);
+  unknown->extent =
+      relation.isProduct
+          ? terms.floordiv(
+                terms.add(extent, terms.sub(total, terms.integer(1))), total)
+          : terms.sub(extent, total);
+  return true;
+}
+
+void Sema::solveExtents(bool final) {
+  for (Rank &rank : model.ranks)
+    chooseExtent(rank, terms,
+                 [&](SourceRange range, const Twine &text, const Twine &hint) {
+                   error(range, text, hint);
+                 });
+  bool changed = true;
+  while (changed) {
+    changed = false;
+    for (RankRelation &relation : model.relations)
+      changed |= solveRelation(relation);
+  }
+  if (!final)
+    return;
+  for (OffsetPair &pair : model.offsets) {
+    if (!pair.rows->known())
+      pair.rows->extent = pair.rowsExtent;
+    else if (!pair.offsets->extent)
+      pair.offsets->extent = pair.offsetsExtent;
+  }
+  for (Rank &rank : model.ranks)
+    if (!rank.known() && rank.fallback) {
+      rank.extent = rank.fallback;
+    } else if (!rank.known()) {
+      error(rank.range, "rank " + Twine(rank.name) + " has no extent",
+            "add `with " + Twine(rank.name) + ": ..`");
+      rank.extent = terms.integer(1);
+    }
+}
+
+void Sema::checkExtents() {
+  for (RankRelation &relation : model.relations) {
+    solveRelation(relation);
+    T total = terms.integer(relation.isProduct ? 1 : 0);
+    for (Rank *part : relation.parts)
+      total = relation.isProduct ? terms.mul(total, terms.extent(part))
+                                 : terms.add(total, terms.extent(part));
+    auto whole = terms.staticExtent(relation.whole);
+    auto parts = terms.staticValue(total);
+    if (whole && parts &&
+        (relation.isProduct ? *whole > *parts : *whole != *parts))
+      error(relation.range, "rank " + Twine(relation.whole->name) +
+                                " has extents " + Twine(*whole) + " and " +
+                                Twine(*parts) + ": " +
+                                (relation.whole->stated.empty()
+                                     ? std::string("its axes")
+                                     : relation.whole->stated.front().place) +
+                                ", the relation");
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Relations
+//===----------------------------------------------------------------------===//
+
+void Sema::declareRelation(const Relation &relation, Scope *scope) {
+  declareRank(scope, relation.rank);
+  for (const RelationPart &part : relation.parts)
+    declareRank(scope, part.rank);
+}
+
+static bool isPartOf(const Rank *rank, const Rank *whole) {
+  if (rank == whole)
+    return true;
+  return whole->asWhole && llvm::any_of(whole->asWhole->parts, [&](Rank *part) {
+           return isPartOf(rank, part);
+         });
+}
+
+void Sema::relate(bool isProduct, Rank *whole, ArrayRef<Rank *> parts,
+                  SourceRange range) {
+  if (whole->asWhole) {
+    if (whole->asWhole->isProduct == isProduct &&
+        ArrayRef<Rank *>(whole->asWhole->parts) == parts)
+      return;
+    error(range,
+          "rank " + Twine(whole->name) + " is the whole of two relations");
+    return;
+  }
+  for (Rank *part : parts)
+    if (isPartOf(whole, part)) {
+      error(range, "rank " + Twine(whole->name) + " is a part of itself");
+      return;
+    }
+  model.addRelation(isProduct, whole, parts, range);
+}
+
+void Sema::stateRelation(const Relation &relation, Scope *scope) {
+  auto rankOf = [&](const Ident &ident) {
+    return const_cast<Rank *>(resolveRank(ident, scope));
+  };
+  Rank *rank = rankOf(relation.rank);
+  if (!rank)
+    return;
+  SourceRange range = at(relation.range, scope);
+  if (relation.kind == Relation::Kind::Extent) {
+    stateExtent(rank, evalExtent(*relation.extent, scope, relation.rank.name),
+                "with", range);
+    return;
+  }
+  llvm::SmallVector<Rank *> parts;
+  for (const RelationPart &part : relation.parts) {
+    Rank *partRank = rankOf(part.rank);
+    if (!partRank)
+      return;
+    if (part.extent)
+      stateExtent(partRank, evalExtent(*part.extent, scope, part.rank.name),
+                  "with", at(part.rank.range, scope));
+    parts.push_back(partRank);
+  }
+  relate(relation.kind == Relation::Kind::Product, rank, parts, range);
+}
+
+//===----------------------------------------------------------------------===//
+// Spaces
+//===----------------------------------------------------------------------===//
+
+const Env *Sema::intern(ArrayRef<std::pair<const Rank *, T>> coords) {
+  std::vector<const void *> key;
+  bool plain = true;
+  for (auto &[rank, term] : coords) {
+    key.push_back(rank);
+    key.push_back(term);
+    plain &= term->is(Term::Kind::Coord) && term->rank() == rank;
+  }
+  std::unique_ptr<Env> &slot = envs[key];
+  if (!slot) {
+    slot = std::make_unique<Env>();
+    Env *env = slot.get();
+    env->coords.assign(coords.begin(), coords.end());
+    if (plain) {
+      env->canonical = env;
+    } else {
+      RankList ranks;
+      for (auto &coord : coords)
+        ranks.push_back(coord.first);
+      env->canonical = plainEnv(ranks);
+    }
+    return env;
+  }
+  return slot.get();
+}
+
+llvm::SmallVector<T> Sema::identity(ArrayRef<const Rank *> ranks) {
+  return llvm::map_to_vector(
+      ranks, [&](const Rank *rank) { return terms.coord(rank); });
+}
+
+const Env *Sema::plainEnv(ArrayRef<const Rank *> ranks) {
+  llvm::SmallVector<std::pair<const Rank *, T>> coords;
+  for (const Rank *rank : ranks)
+    coords.push_back({rank, terms.coord(rank)});
+  return intern(coords);
+}
+
+/// Wholes above `rank` and parts below it.
+static void addRelatives(const Rank *rank, bool up, bool down,
+                         llvm::SmallPtrSetImpl<const Rank *> &set) {
+  if (up)
+    for (const RankRelation *relation : rank->asPart)
+      if (set.insert(relation->whole).second)
+        addRelatives(relation->whole, true, false, set);
+  if (down && rank->asWhole)
+    for (const Rank *part : rank->asWhole->parts)
+      if (set.insert(part).second)
+        addRelatives(part, false, true, set);
+}
+
+const Env *Sema::bind(const Env *env, ArrayRef<const Rank *> ranks,
+                      ArrayRef<T> bound) {
+  llvm::SmallPtrSet<const Rank *, 8> gone;
+  for (const Rank *rank : ranks) {
+    gone.insert(rank);
+    addRelatives(rank, true, true, gone);
+  }
+  llvm::SmallVector<std::pair<const Rank *, T>> coords;
+  for (auto &coord : env->coords)
+    if (!gone.contains(coord.first))
+      coords.push_back(coord);
+  for (auto [rank, value] : llvm::zip(ranks, bound))
+    coords.push_back({rank, value});
+  return intern(coords);
+}
+
+void Sema::checkSpace(const Env *env, SourceRange range) {
+  llvm::DenseMap<const Rank *, const Rank *> determinedBy;
+  for (auto &[whole, term] : env->coords) {
+    if (!whole->asWhole)
+      continue;
+    for (const Rank *part : whole->asWhole->parts) {
+      if (env->has(part))
+        continue;
+      auto [it, isNew] = determinedBy.try_emplace(part, whole);
+      if (!isNew)
+        error(range,
+              "rank " + Twine(part->name) + " is determined by " +
+                  it->second->name + " and by " + whole->name,
+              "give " + Twine(whole->name) + " its own part");
+    }
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Determined coordinates
+//===----------------------------------------------------------------------===//
+
+T Sema::wholeOf(const RankRelation &relation, ArrayRef<T> parts) {
+  T whole = parts.front();
+  for (size_t i = 1; i < parts.size(); ++i)
+    whole =
+        terms.add(terms.mul(whole, terms.extent(relation.parts[i])), parts[i]);
+  return whole;
+}
+
+T Sema::partOf(const RankRelation &relation, unsigned part, T whole) {
+  const Rank *rank = relation.parts[part];
+  if (relation.isProduct) {
+    T inner = terms.integer(1);
+    for (size_t i = part + 1; i < relation.parts.size(); ++i)
+      inner = terms.mul(inner, terms.extent(relation.parts[i]));
+    T value = terms.floordiv(whole, inner);
+    if (part == 0)
+      return value;
+    return terms.map(Fn::mod, {value, terms.extent(rank)});
+  }
+  T offset = terms.integer(0);
+  for (unsigned i = 0; i < part; ++i)
+    offset = terms.add(offset, terms.extent(relation.parts[i]));
+  // The outer bounds of the first and the last piece are those of the whole.
+  bool own = whole->is(Term::Kind::Coord) && whole->rank() == relation.whole;
+  bool first = own && part == 0;
+  bool last = own && part + 1 == relation.parts.size();
+  T condition = first ? nullptr : terms.le(offset, whole);
+  T value = terms.sub(whole, offset);
+  if (!last)
+    condition = terms.conj(
+        condition, terms.lt(whole, terms.add(offset, terms.extent(rank))));
+  return condition ? terms.where(value, condition) : value;
+}
+
+T Sema::determine(const Rank *rank, const Env *env,
+                  llvm::SmallPtrSetImpl<const RankRelation *> &visited,
+                  SourceRange range) {
+  if (T known = env->find(rank))
+    return known;
+  llvm::SmallVector<std::pair<T, const Rank *>, 2> routes;
+  auto through = [&](const RankRelation *relation, auto &&take) {
+    if (!visited.insert(relation).second)
+      return;
+    take();
+    visited.erase(relation);
+  };
+  if (const RankRelation *relation = rank->asWhole)
+    through(relation, [&] {
+      llvm::SmallVector<T> parts;
+      for (auto [i, part] : llvm::enumerate(relation->parts)) {
+        T value = determine(part, env, visited, range);
+        if (value && !relation->isProduct) {
+          T offset = terms.integer(0);
+          for (size_t j = 0; j < i; ++j)
+            offset = terms.add(offset, terms.extent(relation->parts[j]));
+          routes.push_back({terms.add(offset, value), part});
+        }
+        if (value)
+          parts.push_back(value);
+      }
+      if (relation->isProduct && parts.size() == relation->parts.size())
+        routes.push_back({wholeOf(*relation, parts), relation->parts.front()});
+    });
+  for (const RankRelation *relation : rank->asPart)
+    through(relation, [&] {
+      if (T whole = determine(relation->whole, env, visited, range))
+        routes.push_back(
+            {partOf(*relation,
+                    llvm::find(relation->parts, rank) - relation->parts.begin(),
+                    whole),
+             relation->whole});
+    });
+  if (routes.empty())
+    return nullptr;
+  if (routes.size() > 1 && routes[0].first != routes[1].first)
+    error(range,
+          "rank " + Twine(rank->name) + " is determined by " +
+              routes[0].second->name + " and by " + routes[1].second->name,
+          "give " + Twine(routes[1].second->name) + " its own part");
+  return routes.front().first;
+}
+
+T Sema::coordinate(const Rank *rank, const Env *env, SourceRange range) {
+  auto key = std::make_pair(env, rank);
+  auto it = coordinates.find(key);
+  if (it != coordinates.end())
+    return it->second;
+  llvm::SmallPtrSet<const RankRelation *, 4> visited;
+  T value = determine(rank, env, visited, range);
+  coordinates[key] = value;
+  return value;
+}
+
+T Sema::ragged(const Env *env,
+               llvm::function_ref<bool(const RankRelation &, T)> relevant) {
+  T result = nullptr;
+  llvm::SaveAndRestore quiet(silent, silent + 1);
+  for (const RankRelation &relation : model.relations) {
+    if (!relation.isProduct || relation.exact || env->has(relation.whole))
+      continue;
+    llvm::SmallPtrSet<const RankRelation *, 4> visited = {&relation};
+    llvm::SmallVector<T> parts;
+    for (const Rank *part : relation.parts)
+      if (T value = determine(part, env, visited, {}))
+        parts.push_back(value);
+    if (parts.size() != relation.parts.size())
+      continue;
+    T whole = wholeOf(relation, parts);
+    T inside = terms.lt(whole, terms.extent(relation.whole));
+    // Where a part is in another piece of a sum there is no whole to be beyond.
+    if (whole->mayBeAbsent())
+      inside = terms.orElse(inside, terms.boolean(true));
+    if (relevant(relation, inside))
+      result = terms.conj(result, inside);
+  }
+  return result;
+}
