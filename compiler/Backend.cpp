@@ -49,8 +49,8 @@ llvm::Expected<OwningOpRef<ModuleOp>> attn::derive(Program &program) {
   return copy;
 }
 
-llvm::Expected<std::unique_ptr<Jit>> attn::jitCompile(Program &program,
-                                                      StringRef target) {
+llvm::Expected<Generated> attn::generateCode(Program &program,
+                                             StringRef target) {
   SourceDiagnostics handler(*program.context, program.sources, llvm::errs());
   auto options = codegenOptions(target);
   if (!options)
@@ -58,7 +58,12 @@ llvm::Expected<std::unique_ptr<Jit>> attn::jitCompile(Program &program,
   auto derived = derive(program);
   if (!derived)
     return derived.takeError();
-  auto generated = generate(**derived, *options);
+  return generate(**derived, *options);
+}
+
+llvm::Expected<std::unique_ptr<Jit>> attn::jitCompile(Program &program,
+                                                      StringRef target) {
+  auto generated = generateCode(program, target);
   if (!generated)
     return generated.takeError();
   return Jit::compile(std::move(*generated));

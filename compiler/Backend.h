@@ -18,6 +18,10 @@ llvm::Expected<CodegenOptions> codegenOptions(llvm::StringRef target);
 /// lowered.
 llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> derive(Program &program);
 
+/// LLVM IR of all cascades, not optimised. Diagnostics go to stderr.
+llvm::Expected<Generated> generateCode(Program &program,
+                                       llvm::StringRef target);
+
 /// Code of all cascades in this process. Diagnostics go to stderr.
 llvm::Expected<std::unique_ptr<Jit>> jitCompile(Program &program,
                                                 llvm::StringRef target);

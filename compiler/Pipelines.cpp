@@ -2,17 +2,26 @@
 #include "compiler/Pipelines.h"
 #include "mlir/Pass/PassManager.h"
 #include "passes/Passes.h"
+#include "passes/derive/Passes.h"
+#include "passes/schedule/Passes.h"
 
 using namespace attn;
 
 void attn::buildChecks(mlir::OpPassManager &passes) {
-  passes.addNestedPass<MonoidOp>(createAttnCheckMonoids());
+  passes.nest<MonoidOp>().addPass(createAttnCheckMonoids());
   mlir::OpPassManager &cascade = passes.nest<CascadeOp>();
-  cascade.addPass(createAttnCheckBounds());
   cascade.addPass(createAttnCheckRecurrences());
+  cascade.addPass(createAttnCheckBounds());
 }
 
 void attn::buildDerivation(mlir::OpPassManager &passes) {
   mlir::OpPassManager &cascade = passes.nest<CascadeOp>();
   cascade.addPass(createAttnGuards());
+  cascade.addPass(createAttnNormalise());
+  cascade.addPass(createAttnDeriveOnline());
+}
+
+void attn::buildSchedule(mlir::OpPassManager &passes) {
+  mlir::OpPassManager &cascade = passes.nest<CascadeOp>();
+  cascade.addPass(createAttnToTile());
 }

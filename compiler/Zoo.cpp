@@ -10,6 +10,7 @@
 #include "dialect/interpreter/Npy.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/CrashRecoveryContext.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
@@ -181,10 +182,15 @@ int attn::zooCommand(const Options &options) {
     llvm::errs() << "attnc: no example is selected\n";
     return ExitUsage;
   }
+  // A crash is the failure of one case.
+  llvm::CrashRecoveryContext::Enable();
   Zoo zoo(options);
   int passed = 0, failed = 0;
   for (const Case &c : *cases) {
-    std::string problem = zoo.run(c);
+    std::string problem;
+    llvm::CrashRecoveryContext recovery;
+    if (!recovery.RunSafely([&] { problem = zoo.run(c); }))
+      problem = "crashed";
     ++(problem.empty() ? passed : failed);
     if (problem.empty())
       llvm::outs() << llvm::formatv(

@@ -12,6 +12,9 @@ int main(int argc, char **argv) {
     return ExitUsage;
   auto command = llvm::StringSwitch<int (*)(const Options &)>(options->command)
                      .Case("fmt", fmtCommand)
-                     .Default(fmtCommand);
+                     .Case("interpret", interpretCommand)
+                     .Case("run", runCommand)
+                     .Case("zoo", zooCommand)
+                     .Default(compileCommand);
   return command(*options);
 }
