@@ -12,8 +12,12 @@ namespace attn {
 /// no meaning; marks recurrences with the order in which they are walked.
 void buildChecks(mlir::OpPassManager &passes);
 
-/// From the text's cascades to what the back ends lower.
+/// From the text's cascades to the algorithm, still cascades: what runs in one
+/// pass stands in kernels.
 void buildDerivation(mlir::OpPassManager &passes);
+
+/// From derived cascades to tile programs, what the back ends lower.
+void buildSchedule(mlir::OpPassManager &passes);
 
 } // namespace attn
 #endif // ATTN_COMPILER_PIPELINES_H

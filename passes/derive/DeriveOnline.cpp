@@ -1,6 +1,7 @@
 //===- DeriveOnline.cpp - --attn-derive-online ------------------*- C++ -*-===//
 // Normalises a cascade, partitions it into streams, and writes each stream as
 // a one-pass kernel. Cascades without one are left as they are.
+#include "passes/cascade/Dependences.h"
 #include "passes/cascade/Normalise.h"
 #include "passes/derive/Online.h"
 #include "mlir/Pass/Pass.h"
@@ -22,6 +23,9 @@ struct Normalise : attn::impl::AttnNormaliseBase<Normalise> {
     splitRanks(cascade);
     shareEinsums(cascade.getBody().front());
     eraseDead(cascade);
+    // Definitions came and went: which of them are recurrences, and how they
+    // are walked, is found anew.
+    (void)markRecurrences(cascade, /*diagnose=*/false);
   }
 };
 
