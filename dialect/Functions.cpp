@@ -167,7 +167,7 @@ static int64_t powWrap(int64_t base, int64_t exponent, unsigned width) {
 }
 
 std::optional<ScalarValue> attn::evaluateInteger(Fn fn, unsigned width,
-                                                  int64_t a, int64_t b) {
+                                                 int64_t a, int64_t b) {
   auto wrap = [&](uint64_t value) {
     return intValue(width == 1 ? int64_t(value & 1)
                                : llvm::SignExtend64(value, width));

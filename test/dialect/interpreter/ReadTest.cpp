@@ -304,3 +304,19 @@ attn.cascade @first attributes {ranks = [], inputs = [#attn.port<"W" init 7 : i3
   expectValues(value(p, {Array()}), {7});
   expectValues(value(p, {integers({}, {3})}), {3});
 }
+
+// Folds may leave constants and extents outside the regions that use them.
+TEST_F(Reads, CapturedConstants) {
+  Program p{"n", "X@n:f64", "O", R"(
+    %two = arith.constant 2.0 : f64
+    %ext = attn.extent "n"
+    einsum O over n {
+      %x = read %X[%n] : @n:f64
+      %e = attn.map real(%ext) : i32
+      %y = attn.map mul(%x, %two) : f64, f64
+      %z = attn.map add(%y, %e) : f64, f64
+      attn.yield %z : f64
+    } : @n:f64
+    attn.return %O : @n:f64)"};
+  expectValues(value(p, {vector({1, 2})}), {4, 6});
+}

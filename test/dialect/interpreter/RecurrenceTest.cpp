@@ -228,6 +228,40 @@ TEST_F(Recurrence, GreatestSolution) {
       {absent, absent, absent, 0, 2, 6});
 }
 
+// What was concluded from an assumption is forgotten when that fails: the
+// presence of A needs that of B, which needs that of A, and then G fails.
+TEST_F(Recurrence, WithdrawnAssumptions) {
+  Program p{"b t", "G@b:i32 X@b,t:f64", "SA SB", R"(
+    einsum A over b,t {
+      %one = arith.constant 1 : i32
+      %q = attn.map sub(%t, %one) : i32, i32
+      %v = read %B[%b, %q] absent : @b,t:f64
+      %x = read %X[%b, %t] : @b,t:f64
+      %zero = arith.constant 0 : i32
+      %g = read %G[%b] : @b:i32
+      %c = attn.map gt(%g, %zero) : i32, i32
+      %xg = attn.where %x, %c : f64
+      %y = attn.map mul(%v, %xg) : f64, f64
+      attn.yield %y : f64
+    } : @b,t:f64
+    einsum B over b,t {
+      %a = read %A[%b, %t] : @b,t:f64
+      attn.yield %a : f64
+    } : @b,t:f64
+    einsum SA over b reduce sum t {
+      %a = read %A[%b, %t] : @b,t:f64
+      attn.yield %a : f64
+    } : @b:f64
+    einsum SB over b reduce sum t {
+      %a = read %B[%b, %t] : @b,t:f64
+      attn.yield %a : f64
+    } : @b:f64
+    attn.return %SA, %SB : @b:f64, @b:f64)"};
+  auto all = values(p, {integers({2}, {0, 1}), reals({2, 2}, {1, 1, 1, 1})});
+  expectValues(all[0], {absent, 0});
+  expectValues(all[1], {absent, 0});
+}
+
 // Mutual recurrence, backward, with a base at |t|.
 TEST_F(Recurrence, MutualAndBackward) {
   Program p{"t", "X@t:f64", "A B", R"(
