@@ -30,26 +30,29 @@ static std::string prefixOf(CascadeOp cascade, const Target &target) {
   return "attn." + cascade.getSymName().str() + "." + target.name.str();
 }
 
-llvm::Expected<OwningOpRef<ModuleOp>>
+llvm::Expected<Lowered>
 attn::lowerCascades(ModuleOp cascades, const CodegenOptions &options) {
   MLIRContext *ctx = cascades.getContext();
   ctx->loadDialect<arith::ArithDialect, func::FuncDialect, math::MathDialect,
                    scf::SCFDialect, vector::VectorDialect,
                    LLVM::LLVMDialect>();
-  OwningOpRef<ModuleOp> module = ModuleOp::create(cascades.getLoc());
+  Lowered lowered;
+  lowered.module = ModuleOp::create(cascades.getLoc());
   for (const Target *target : options.targets) {
     cpu::CpuTarget row = target->forLowering();
     std::unique_ptr<cpu::KernelLowering> kernels;
     if (options.kernels)
       kernels = options.kernels(row);
     for (auto cascade : cascades.getOps<CascadeOp>()) {
-      cpu::CascadeLowering lowering(cascade, *module, row,
+      cpu::CascadeLowering lowering(cascade, *lowered.module, row,
                                     prefixOf(cascade, *target), kernels.get());
       if (failed(lowering.lower()))
         return diagnosed();
+      if (target == options.targets.front())
+        lowered.workspace.push_back(lowering.workspaceFormula());
     }
   }
-  return module;
+  return lowered;
 }
 
 /// Everything is internal but what the tables export; each function gets the
@@ -84,7 +87,7 @@ llvm::Expected<Generated> attn::generate(ModuleOp cascades,
   auto lowered = lowerCascades(cascades, options);
   if (!lowered)
     return lowered.takeError();
-  ModuleOp module = **lowered;
+  ModuleOp module = *lowered->module;
   if (failed(cpu::lowerToLLVM(module)))
     return diagnosed();
   DialectRegistry registry;
@@ -103,7 +106,8 @@ llvm::Expected<Generated> attn::generate(ModuleOp cascades,
   result.module->setDataLayout((*machine)->createDataLayout());
   setAttributes(*result.module, cascades, options);
 
-  result.manifest = writeManifest(cascades, options);
+  result.manifest = 
+      writeManifest(cascades, options, lowered->workspace);
   Tables tables(*result.module);
   for (auto cascade : cascades.getOps<CascadeOp>()) {
     std::vector<EntryVersion> versions;

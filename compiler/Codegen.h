@@ -32,10 +32,15 @@ struct Generated {
 /// The C identifier of a cascade: primes are no part of those.
 std::string symbolName(llvm::StringRef cascade);
 
+struct Lowered {
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  /// The workspace of each cascade as a formula of its extents.
+  std::vector<std::string> workspace;
+};
+
 /// The functions of all cascades in func, scf, arith, math and llvm, for
 /// `--emit tile` and for tests.
-llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>>
-lowerCascades(mlir::ModuleOp cascades, const CodegenOptions &options);
+llvm::Expected<Lowered> lowerCascades(mlir::ModuleOp cascades, const CodegenOptions &options);
 
 /// The whole way to LLVM IR, not optimised. Diagnostics go to the context; the
 /// error only says that there were some.

@@ -3,6 +3,7 @@
 #include "attn/abi.h"
 #include "passes/cpu/Formats.h"
 #include "passes/cpu/Recurrence.h"
+#include "passes/cpu/tile/TileToCpu.h"
 
 using namespace mlir;
 using namespace attn;
@@ -240,6 +241,8 @@ LogicalResult CascadeLowering::lowerStep(const Step &step) {
   const Unit &unit = plan.units[step.units.front()];
   if (auto kernel = dyn_cast<KernelOp>(unit.op))
     return kernels->lower(kernel, *this);
+  if (auto kernel = dyn_cast<tile::KernelOp>(unit.op))
+    return lowerTileStep(kernel, *this);
   lowerPlain(unit);
   return success();
 }
@@ -276,6 +279,28 @@ void CascadeLowering::emitWorkspace() {
   b.store(shared, op.getArgument(1));
   b.store(each, b.gep(b.getI64Type(), op.getArgument(1), 1));
   func::ReturnOp::create(b);
+}
+
+std::string CascadeLowering::workspaceFormula() const {
+  std::string text;
+  CascadeOp owner = cascade;
+  for (const Slot &slot : plan.slots) {
+    text += text.empty() ? "" : " + ";
+    if (!slot.tensor) {
+      text += "kernel state";
+      continue;
+    }
+    text += std::to_string(slot.elementBytes);
+    auto type = cast<NamedTensorType>(slot.tensor.getType());
+    bool extended = slot.tensor.getDefiningOp<EquationsOp>() != nullptr;
+    for (StringAttr rank : type.getRanks()) {
+      auto known = owner.staticExtent(rank);
+      text += known ? " * " + std::to_string(*known)
+                    : " * |" + rank.str() + "|";
+    }
+    text += extended ? " (and base points)" : "";
+  }
+  return text.empty() ? "0" : text;
 }
 
 LogicalResult CascadeLowering::lower() {

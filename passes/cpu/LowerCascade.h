@@ -50,6 +50,8 @@ public:
 
   /// Emits everything; `prefix` begins the names of the functions.
   llvm::LogicalResult lower();
+  /// Bytes of workspace as a formula of extents, once lowered.
+  std::string workspaceFormula() const;
 
   //===--- For kernels ----------------------------------------------------===//
 

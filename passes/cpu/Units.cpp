@@ -229,8 +229,8 @@ Value cpu::emitSortKey(CodeBuilder &b, Value value) {
 }
 
 namespace {
-/// Scratch of an order: keys by point, the coordinates, and a copy of those
-/// to merge into.
+/// Scratch of an order: keys by point, the coordinates, and twice as much to
+/// sort in.
 struct OrderScratch {
   Value keys, index, spare;
   OrderScratch(CodeBuilder &b, Value base, Value count, unsigned numKeys) {
@@ -249,7 +249,7 @@ Value UnitEmitter::scratchBytes(Frame &frame, const Unit &unit) {
   CodeBuilder &b = frame.prologue;
   unsigned numKeys = op.getKeys().front().back().getNumOperands();
   return saturatingMul(b, frame.extent(op.getFromAttr()),
-                       b.i64(8 * numKeys + 8));
+                       b.i64(8 * numKeys + 12));
 }
 
 void UnitEmitter::emitOrder(const Unit &unit, const Coordinates &at) {

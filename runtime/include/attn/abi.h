@@ -16,6 +16,12 @@ extern "C" {
 
 #define ATTN_ABI_VERSION 1u
 
+#if defined(_WIN32)
+#define ATTN_API
+#else
+#define ATTN_API __attribute__((visibility("default")))
+#endif
+
 typedef struct attn_context attn_context;
 
 /* How an extent is known. Extents are numbered; each rank of the entry has a
@@ -141,6 +147,12 @@ typedef struct attn_file_trailer {
   uint64_t image_size; /* bytes before the trailer */
   uint64_t checksum;
 } attn_file_trailer;
+
+/* Sorts index[0, count) stably by the keys of their positions: position i has
+ * keys[i * num_keys + k], compared lexicographically, ascending. `spare` has
+ * room for 2 * count. For compiled selections. */
+ATTN_API void attn_sort_keys(const uint64_t *keys, int64_t num_keys,
+                             int64_t count, int32_t *index, int32_t *spare);
 
 #ifdef __cplusplus
 }

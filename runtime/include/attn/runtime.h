@@ -12,12 +12,6 @@
 
 #include <dlpack/dlpack.h>
 
-#if defined(_WIN32)
-#define ATTN_API
-#else
-#define ATTN_API __attribute__((visibility("default")))
-#endif
-
 #ifdef __cplusplus
 extern "C" {
 #endif
