@@ -3,6 +3,7 @@
 // point: a recurrence is assumed present and exact until shown otherwise.
 //===----------------------------------------------------------------------===//
 #include "passes/cpu/Facts.h"
+#include "dialect/tile/Tile.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
@@ -29,6 +30,11 @@ Facts::Facts(CascadeOp cascade) : cascade(cascade) {
   cascade.getBody().walk([&](Operation *op) {
     if (isa<EinsumOp, EquationsOp, OrderOp>(op))
       definitions.push_back(op);
+  });
+  cascade.getBody().walk([&](tile::StoreOp store) {
+    auto kernel = store->getParentOfType<tile::KernelOp>();
+    bool present = !store.getTile().getType().getMasked();
+    facts[kernel->getResult(store.getResult())] = {present, false};
   });
   bool changed = true;
   while (changed) {

@@ -1,5 +1,6 @@
 //===- Plan.cpp - what is stored where, and in which order ------*- C++ -*-===//
 #include "passes/cpu/Plan.h"
+#include "dialect/tile/Tile.h"
 #include "passes/cpu/Formats.h"
 #include "llvm/ADT/SetVector.h"
 
@@ -28,6 +29,10 @@ Plan::Plan(CascadeOp cascade, KernelFilter whole)
       for (Value result : kernel.getResults())
         results.push_back(definitionOf(result));
       addUnit(kernel, results, {});
+      return WalkResult::skip();
+    }
+    if (isa<tile::KernelOp>(op)) {
+      addUnit(op, op->getResults(), {});
       return WalkResult::skip();
     }
     if (auto einsum = dyn_cast<EinsumOp>(op))
@@ -71,8 +76,9 @@ void Plan::addUnit(Operation *op, ValueRange results,
   unit.op = op;
   unit.space.assign(space.begin(), space.end());
   for (Value result : results)
-    unit.targets.push_back(isa<KernelOp>(op) ? Target{result, {}, -1}
-                                             : targetOf(result));
+    unit.targets.push_back(isa<KernelOp, tile::KernelOp>(op)
+                               ? Target{result, {}, -1}
+                               : targetOf(result));
   units.push_back(std::move(unit));
 }
 
@@ -82,7 +88,8 @@ void Plan::addCopies(EquationsOp op) {
     Value definition = definitionOf(operand);
     Operation *producer = definition.getDefiningOp();
     auto kernel = producer ? producer->getParentOfType<KernelOp>() : KernelOp();
-    bool inWhole = kernel && whole(kernel);
+    bool inWhole =
+        (kernel && whole(kernel)) || isa_and_nonnull<tile::KernelOp>(producer);
     if (producer && !isa<EquationsOp>(producer) && !inWhole &&
         targetOf(definition).pattern)
       continue;
@@ -112,6 +119,8 @@ bool Plan::writesStraight(Value definition, unsigned output) {
     return true;
   Value input = cascade.getBody().getArgument(
       cascade.inputIndex(port.getInto().getValue()));
+  if (isa<tile::KernelOp>(op))
+    return false;
   auto kernel = op->getParentOfType<KernelOp>();
   Operation *unit = kernel && whole(kernel) ? kernel.getOperation() : op;
   // A read of the same point precedes its overwrite.
@@ -171,6 +180,9 @@ SmallVector<Value> Plan::tensorsRead(const Unit &unit) const {
       continue;
     tensors.insert(storedTensor(definition));
   }
+  unit.op->walk([&](tile::LoadOp load) {
+    tensors.insert(storedTensor(load.getTensor()));
+  });
   return tensors.takeVector();
 }
 

@@ -43,17 +43,17 @@ public:
   const Storage &output(unsigned number);
 
   /// Offset in elements of the point `indices` (i64).
-  Value offset(CodeBuilder &b, const Storage &s,
-               llvm::ArrayRef<Value> indices);
+  static Value offset(CodeBuilder &b, const Storage &s,
+                      llvm::ArrayRef<Value> indices);
   /// The point, which is inside; reals as `real` (f64 if exact).
-  Scalar load(CodeBuilder &b, const Storage &s, llvm::ArrayRef<Value> indices,
-              mlir::Type real);
+  static Scalar load(CodeBuilder &b, const Storage &s,
+                     llvm::ArrayRef<Value> indices, mlir::Type real);
   /// The point an `attn.read` names, its bounds applied.
   Scalar read(CodeBuilder &b, ReadOp op, llvm::ArrayRef<Scalar> indices,
               mlir::Type real);
   /// Absent points of outputs get their fill.
-  void store(CodeBuilder &b, const Storage &s, llvm::ArrayRef<Value> indices,
-             const Scalar &value);
+  static void store(CodeBuilder &b, const Storage &s,
+                    llvm::ArrayRef<Value> indices, const Scalar &value);
   /// Bytes of a tensor of the plan in the workspace.
   static Value bytes(Frame &frame, const Plan &plan, const Slot &slot);
 

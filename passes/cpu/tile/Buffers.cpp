@@ -64,7 +64,16 @@ void TileBuffers::assignStream(tile::StreamOp stream) {
     take(state, buffer);
     take(stream.getResult(i), buffer);
   }
-  assign(stream.getBody().front());
+  Block &body = stream.getBody().front();
+  assign(body);
+  ValueRange states = body.getArguments().drop_front();
+  for (auto [i, next] : llvm::enumerate(body.back().getOperands()))
+    for (Value other : states)
+      if (other != states[i] && shareBuffer(other, next)) {
+        auto type = cast<tile::TileType>(next.getType());
+        buffers.push_back({type.withMask(false), type.getMasked()});
+        waiting[{stream, i}] = buffers.size() - 1;
+      }
 }
 
 void TileBuffers::assign(Block &block) {
@@ -145,9 +154,25 @@ Value TileBuffers::emitLayout(CodeBuilder &b,
 }
 
 Tile TileBuffers::tile(CodeBuilder &b, Value value, Value scratch) const {
-  const Buffer &buffer = buffers[bufferOf.lookup(value)];
+  return tile(b, cast<tile::TileType>(value.getType()), bufferOf.lookup(value),
+              scratch);
+}
+
+std::optional<Tile> TileBuffers::waitingRoom(CodeBuilder &b,
+                                             tile::StreamOp stream, unsigned i,
+                                             Value scratch) const {
+  auto it = waiting.find({stream, i});
+  if (it == waiting.end())
+    return std::nullopt;
+  auto type = cast<tile::TileType>(stream.getInit()[i].getType());
+  return tile(b, type, it->second, scratch);
+}
+
+Tile TileBuffers::tile(CodeBuilder &b, tile::TileType type, unsigned number,
+                       Value scratch) const {
+  const Buffer &buffer = buffers[number];
   Tile tile;
-  tile.type = cast<tile::TileType>(value.getType());
+  tile.type = type;
   tile.element = tileMemoryType(tile.type.getElementType());
   tile.base = b.gep(b.getI8Type(), scratch, buffer.offset);
   tile.sizes = buffer.sizes;

@@ -36,6 +36,10 @@ public:
   bool shareBuffer(mlir::Value a, mlir::Value b) const {
     return bufferOf.lookup(a) == bufferOf.lookup(b);
   }
+  /// Where operand `i` of the stream's yield waits while the states move,
+  /// because it lies in the buffer of another state.
+  std::optional<Tile> waitingRoom(CodeBuilder &b, tile::StreamOp stream,
+                                  unsigned i, mlir::Value scratch) const;
 
 private:
   struct Buffer {
@@ -47,6 +51,8 @@ private:
 
   void assign(mlir::Block &block);
   void assignStream(tile::StreamOp stream);
+  Tile tile(CodeBuilder &b, tile::TileType type, unsigned buffer,
+            mlir::Value scratch) const;
   void take(mlir::Value value, unsigned buffer);
   unsigned fresh(mlir::Value value);
   void layout(CodeBuilder &b, Buffer &buffer, mlir::Value &end,
@@ -54,6 +60,7 @@ private:
 
   std::vector<Buffer> buffers;
   llvm::DenseMap<mlir::Value, unsigned> bufferOf;
+  llvm::DenseMap<std::pair<mlir::Operation *, unsigned>, unsigned> waiting;
 };
 
 /// What an element of a tile takes in memory.

@@ -45,5 +45,12 @@ void lowerTileKernel(CodeBuilder &b, tile::KernelOp kernel,
                      TileSurroundings &outside, mlir::Value begin,
                      mlir::Value end, mlir::Value scratch);
 
+class CascadeLowering;
+
+/// The kernel as a step of its cascade: a function over the grid, its scratch
+/// memory and its call.
+llvm::LogicalResult lowerTileStep(tile::KernelOp kernel,
+                                  CascadeLowering &lowering);
+
 } // namespace attn::cpu
 #endif // ATTN_PASSES_CPU_TILE_TILETOCPU_H

@@ -1,0 +1,619 @@
+//===- Einsum.cpp - einsums on tiles as loop nests --------------*- C++ -*-===//
+// One nest for maps, reductions and contractions alike. Lanes run along the
+// result's last rank, or along a reduced one where the operands lie so. A block
+// of rows and columns (vectors of lanes) is computed at once, its accumulators
+// in registers: an operand that does not move with the rows is then loaded once
+// for all of them.
+//===----------------------------------------------------------------------===//
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/cpu/tile/Lowering.h"
+
+using namespace mlir;
+using namespace attn;
+using namespace attn::cpu;
+using arith::CmpIPredicate;
+
+namespace {
+
+class EinsumEmitter {
+  using Values = TileLowering::Values;
+
+public:
+  EinsumEmitter(TileLowering &t, tile::EinsumOp op);
+  void emit();
+
+private:
+  struct Dim {
+    Value size;
+    int64_t fixed; // static size, or negative
+  };
+  struct Operand {
+    Tile tile;
+    SmallVector<unsigned> dims; // the space's dimension of each axis
+    std::optional<unsigned> axisOf(int64_t dim) const {
+      auto it = llvm::find(dims, unsigned(dim));
+      return it == dims.end() ? std::nullopt
+                              : std::optional<unsigned>(it - dims.begin());
+    }
+    bool has(int64_t dim) const { return axisOf(dim).has_value(); }
+    bool isLast(int64_t dim) const { return !dims.empty() && dims.back() == dim; }
+  };
+  /// Which of the row and column points of a block; -1: all of them.
+  struct Place {
+    int64_t row, column;
+    bool operator<(const Place &o) const {
+      return std::tie(row, column) < std::tie(o.row, o.column);
+    }
+  };
+  using Cache = std::map<std::pair<unsigned, Place>, Scalar>;
+
+  Operand operandOf(const Tile &tile);
+  void chooseShape();
+  void chooseLanes();
+  bool isReduced(int64_t dim) const { return dim >= int64_t(rank); }
+  bool hasLanes() const { return lane >= 0; }
+  bool lanesReduced() const { return hasLanes() && isReduced(lane); }
+
+  /// All points, for one choice of `full` and `masked`; is the result whole?
+  Value emitVariant(Value full, bool masked);
+  Values blocked(int64_t dim, int64_t unit, ArrayRef<int64_t> counts,
+                 Values carried,
+                 llvm::function_ref<Values(Value, int64_t, ValueRange)> body);
+  Values emitOuter(size_t next, Values carried);
+  Values emitBlock(Values carried);
+  Values emitMapBlock(ValueRange carried);
+  void emitReduceBlock();
+  Values emitReduced(size_t next, Values sums, Value lanesInside);
+
+  Place placeOf(ArrayRef<unsigned> dims, Place all) const;
+  Value scalarCoordinate(int64_t dim, Place place);
+  Scalar coordinate(int64_t dim, Place place);
+  Scalar element(unsigned number, Place place, Cache &cache);
+  Value loadOperand(const Operand &operand, Value base, Type type, Place place);
+  Scalar point(Place place, Cache &cache);
+  Value toResult(const Scalar &value);
+
+  Type accumulatorType();
+  Value identity();
+  Value combine(Value sum, Scalar value);
+  Value acrossLanes(Value sum);
+  void storeResult(Place place, Value value, Value present);
+  Value lanesInside(int64_t column);
+
+  TileLowering &t;
+  CodeBuilder &b;
+  tile::EinsumOp op;
+  Type real, scalarType; // of reals, and of the yielded value
+  size_t rank;           // ranks of the result
+  SmallVector<Dim> dims;
+  SmallVector<Operand> operands;
+  Operand result;
+  std::optional<Operand> init;
+
+  // The shape of the nest.
+  int64_t lane = -1, row = -1, column = -1;
+  SmallVector<int64_t> rowCounts{1}, columnCounts{1};
+  SmallVector<int64_t> outer, reduced;
+
+  // Where code is being emitted.
+  Value full;
+  bool masked = false;
+  Values at; // by dimension; of the block's first point
+  int64_t rows = 1, columns = 1;
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Shape
+//===----------------------------------------------------------------------===//
+
+EinsumEmitter::EinsumEmitter(TileLowering &t, tile::EinsumOp op)
+    : t(t), b(t.b), op(op) {
+  tile::TileType type = op.getResult().getType();
+  rank = type.getRanks().size();
+  SmallVector<Type> types(op->getOperandTypes());
+  types.push_back(type);
+  real = realOf(op.getContext(), types);
+  scalarType = tile::YieldOp(cast<tile::YieldOp>(op.getMap().front().back()))
+                   .getOperand(0)
+                   .getType();
+  Tile target = t.buffer(op.getResult());
+  for (auto [axis, size] : llvm::enumerate(type.getSizes()))
+    dims.push_back({target.sizes[axis], size});
+  for (auto [name, size] : llvm::zip(op.getReduced(), op.getReducedSizes()))
+    dims.push_back({size < 0 ? t.outside.extent(cast<StringAttr>(name))
+                             : b.i64(size),
+                    size});
+  result = operandOf(target);
+  for (Value operand : op.getTiles())
+    operands.push_back(operandOf(t.tile(operand)));
+  if (op.getInit())
+    init = operandOf(t.tile(op.getInit()));
+  at.resize(dims.size());
+  chooseShape();
+}
+
+EinsumEmitter::Operand EinsumEmitter::operandOf(const Tile &tile) {
+  Operand operand{tile, {}};
+  SmallVector<StringAttr> names(op.getResult().getType().getRanks());
+  llvm::append_range(names, strings(op.getReduced()));
+  for (StringAttr name : tile.type.getRanks())
+    operand.dims.push_back(llvm::find(names, name) - names.begin());
+  return operand;
+}
+
+void EinsumEmitter::chooseLanes() {
+  lane = int64_t(rank) - 1;
+  bool strided = rank == 0 || llvm::any_of(operands, [&](const Operand &o) {
+                   return o.has(lane) && !o.isLast(lane);
+                 });
+  if (!strided)
+    return;
+  // A reduced rank that all of its operands have innermost.
+  for (int64_t dim = rank; dim < int64_t(dims.size()); ++dim) {
+    bool any = llvm::any_of(operands, [&](auto &o) { return o.has(dim); });
+    bool fits = llvm::all_of(
+        operands, [&](auto &o) { return !o.has(dim) || o.isLast(dim); });
+    if (any && fits) {
+      lane = dim;
+      return;
+    }
+  }
+}
+
+void EinsumEmitter::chooseShape() {
+  chooseLanes();
+  // Rows: a rank that operands which fill the lanes do not have, so that they
+  // serve all rows of a block. Columns: vectors along the lanes, or another
+  // such rank where the lanes are reduced.
+  SmallVector<int64_t> reusing;
+  for (int64_t dim = 0; dim < int64_t(rank); ++dim)
+    if (dim != lane && op.getMonoid() &&
+        llvm::any_of(operands, [&](const Operand &o) {
+          return hasLanes() && o.has(lane) && !o.has(dim);
+        }))
+      reusing.push_back(dim);
+  bool manyRegisters = b.target.vectorRegisters >= 32;
+  if (!reusing.empty()) {
+    row = reusing.pop_back_val();
+    rowCounts = {manyRegisters ? 6 : lanesReduced() ? 3 : 6, 2, 1};
+  }
+  if (lanesReduced()) {
+    if (!reusing.empty()) {
+      column = reusing.back();
+      columnCounts = {manyRegisters ? 4 : 3, 1};
+    }
+  } else if (hasLanes()) {
+    column = lane;
+    columnCounts = {manyRegisters ? 4 : 2, 1};
+    if (row < 0)
+      columnCounts = {4, 1};
+  }
+  for (int64_t dim = 0; dim < int64_t(dims.size()); ++dim)
+    if (isReduced(dim)) {
+      if (dim != lane)
+        reduced.push_back(dim);
+    } else if (dim != row && dim != column) {
+      outer.push_back(dim);
+    }
+  if (lanesReduced())
+    reduced.push_back(lane);
+}
+
+//===----------------------------------------------------------------------===//
+// The nest
+//===----------------------------------------------------------------------===//
+
+/// Covers [0, size) of a dimension in pieces of `unit` by blocks of the largest
+/// of `counts` (descending to 1), the remainder by a block of its own where its
+/// size is known, else by the smaller counts.
+EinsumEmitter::Values EinsumEmitter::blocked(
+    int64_t dim, int64_t unit, ArrayRef<int64_t> counts, Values carried,
+    llvm::function_ref<Values(Value, int64_t, ValueRange)> body) {
+  auto cover = [&](Value low, Value high, int64_t count) {
+    carried = t.loop(low, high, count * unit, carried,
+                     [&](Value first, ValueRange in) {
+                       return body(first, count, in);
+                     });
+  };
+  if (dims[dim].fixed >= 0) {
+    int64_t pieces = llvm::divideCeil(dims[dim].fixed, unit);
+    int64_t count = std::min(counts.front(), std::max<int64_t>(pieces, 1));
+    int64_t whole = pieces / count * count;
+    if (whole > count)
+      cover(b.i64(0), b.i64(whole * unit), count);
+    else if (whole)
+      carried = body(b.i64(0), count, carried);
+    if (pieces > whole)
+      carried = body(b.i64(whole * unit), pieces - whole, carried);
+    return carried;
+  }
+  Value pieces = b.createOrFold<arith::CeilDivSIOp>(dims[dim].size, b.i64(unit));
+  Value low = b.i64(0);
+  for (int64_t count : counts) {
+    Value blocks = arith::DivSIOp::create(
+        b, b.sub(pieces, b.createOrFold<arith::DivSIOp>(low, b.i64(unit))),
+        b.i64(count));
+    Value high = b.add(low, b.mul(blocks, b.i64(count * unit)));
+    cover(low, high, count);
+    low = high;
+  }
+  return carried;
+}
+
+EinsumEmitter::Values EinsumEmitter::emitOuter(size_t next, Values carried) {
+  if (next == outer.size())
+    return emitBlock(carried);
+  int64_t dim = outer[next];
+  return t.loop(b.i64(0), dims[dim].size, 1, carried,
+                [&](Value counter, ValueRange in) {
+                  at[dim] = counter;
+                  return emitOuter(next + 1, Values(in));
+                });
+}
+
+EinsumEmitter::Values EinsumEmitter::emitBlock(Values carried) {
+  auto points = [&](ValueRange in) {
+    if (!op.getMonoid())
+      return emitMapBlock(in);
+    emitReduceBlock();
+    return Values(in);
+  };
+  auto overRows = [&](ValueRange in) {
+    rows = 1;
+    if (row < 0)
+      return points(in);
+    return blocked(row, 1, rowCounts, Values(in),
+                   [&](Value first, int64_t count, ValueRange in) {
+                     at[row] = first;
+                     rows = count;
+                     return points(in);
+                   });
+  };
+  columns = 1;
+  if (column < 0)
+    return overRows(carried);
+  return blocked(column, column == lane ? t.lanes() : 1, columnCounts, carried,
+                 [&](Value first, int64_t count, ValueRange in) {
+                   at[column] = first;
+                   columns = count;
+                   return overRows(in);
+                 });
+}
+
+Value EinsumEmitter::emitVariant(Value isFull, bool honourMasks) {
+  full = isFull;
+  masked = honourMasks;
+  if (!result.tile.isMasked()) {
+    emitOuter(0, {});
+    return {};
+  }
+  Type flags = b.getI1Type();
+  if (hasLanes())
+    flags = t.vectorOf(flags);
+  Value whole = emitOuter(0, {b.integer(flags, 1)}).front();
+  return hasLanes() ? Value(vector::ReductionOp::create(
+                          b, vector::CombiningKind::AND, whole))
+                    : whole;
+}
+
+void EinsumEmitter::emit() {
+  // Bounded conditions and masks are decided once a tile, not once a point.
+  Value whole;
+  bool anyMasked = false;
+  for (const Operand &operand : operands)
+    if (operand.tile.isMasked()) {
+      anyMasked = true;
+      whole = b.both(whole, operand.tile.whole);
+    }
+  bool bounded = false;
+  op.getMap().walk([&](MapOp map) { bounded |= map->hasAttr("bounded"); });
+  auto pack = [](Value flag) { return flag ? Values{flag} : Values(); };
+  auto byMasks = [&](Value isFull) -> Values {
+    if (!anyMasked)
+      return pack(emitVariant(isFull, false));
+    return b.ifElse(
+        whole, [&] { return pack(emitVariant(isFull, false)); },
+        [&] { return pack(emitVariant(isFull, true)); });
+  };
+  Values flag =
+      bounded && t.full
+          ? b.ifElse(
+                t.full, [&] { return byMasks(b.boolean(true)); },
+                [&] { return byMasks({}); })
+          : byMasks({});
+  Tile tile = result.tile;
+  if (tile.isMasked())
+    tile.whole = flag.front();
+  t.setTile(op.getResult(), tile);
+}
+
+//===----------------------------------------------------------------------===//
+// Points
+//===----------------------------------------------------------------------===//
+
+/// `all` with -1 where `dims` do not move with the rows or columns.
+EinsumEmitter::Place EinsumEmitter::placeOf(ArrayRef<unsigned> dims,
+                                            Place all) const {
+  return {llvm::is_contained(dims, row) ? all.row : -1,
+          llvm::is_contained(dims, column) ? all.column : -1};
+}
+
+/// Coordinate of the point, or of the first lane of its vector.
+Value EinsumEmitter::scalarCoordinate(int64_t dim, Place place) {
+  int64_t steps = 0;
+  if (dim == row)
+    steps = place.row;
+  else if (dim == column)
+    steps = place.column * (column == lane ? t.lanes() : 1);
+  return b.add(at[dim], b.i64(steps));
+}
+
+Scalar EinsumEmitter::coordinate(int64_t dim, Place place) {
+  Value first = scalarCoordinate(dim, place);
+  if (dim != lane)
+    return {b.convert(first, b.getI32Type()), {}, first, true};
+  Value lanes = b.add(b.convert(first, b.getI32Type()), t.iota(b.getI32Type()));
+  return {lanes, {}, {}, true};
+}
+
+/// An element (or a vector of lanes) of an operand; `base` is that of its
+/// values or of its mask.
+Value EinsumEmitter::loadOperand(const Operand &operand, Value base, Type type,
+                                 Place place) {
+  Values coordinates;
+  for (unsigned dim : operand.dims)
+    coordinates.push_back(scalarCoordinate(dim, place));
+  const Tile &tile = operand.tile;
+  Value offset = TileLowering::offset(b, coordinates, tile.strides);
+  auto axis = operand.axisOf(lane);
+  if (!hasLanes() || !axis)
+    return t.load(type, base, offset);
+  if (operand.isLast(lane))
+    return t.load(t.vectorOf(type), base, offset);
+  // Across rows: one load a lane, none beyond the last row.
+  Value lanes = b.real(t.vectorOf(b.getF32Type()), 0);
+  lanes = isa<FloatType>(type) ? b.real(t.vectorOf(type), 0)
+                               : b.integer(t.vectorOf(type), 0);
+  Value last = b.sub(dims[lane].size, b.i64(1));
+  Value first = coordinates[*axis];
+  for (int64_t i = 0; i < t.lanes(); ++i) {
+    Value step = b.sub(b.min(b.add(first, b.i64(i)), last), first);
+    Value at = b.add(offset, b.mul(step, tile.strides[*axis]));
+    lanes = LLVM::InsertElementOp::create(b, lanes, t.load(type, base, at),
+                                          b.i64(i));
+  }
+  return lanes;
+}
+
+Scalar EinsumEmitter::element(unsigned number, Place all, Cache &cache) {
+  const Operand &operand = operands[number];
+  Place place = placeOf(operand.dims, all);
+  auto [it, added] = cache.try_emplace({number, place}, Scalar());
+  if (!added)
+    return it->second;
+  auto test = [&](Value bytes) {
+    return b.compare(CmpIPredicate::ne, bytes, b.integer(bytes.getType(), 0));
+  };
+  const Tile &tile = operand.tile;
+  Scalar scalar;
+  scalar.value = loadOperand(operand, tile.base, tile.element, all);
+  if (tile.type.getElementType().isInteger(1))
+    scalar.value = test(scalar.value);
+  if (tile.isMasked() && masked)
+    scalar.present =
+        test(loadOperand(operand, tile.mask, b.getI8Type(), all));
+  return it->second = scalar;
+}
+
+Scalar EinsumEmitter::point(Place place, Cache &cache) {
+  TileRegion region(b, t.outside, real, full);
+  region.capture(t.scalars, op.getMap());
+  Block &block = op.getMap().front();
+  for (auto [number, argument] : llvm::enumerate(block.getArguments())) {
+    if (argument.use_empty())
+      continue;
+    region.bind(argument, number < dims.size()
+                              ? coordinate(number, place)
+                              : element(number - dims.size(), place, cache));
+  }
+  return region.settled(region.emit(block).front());
+}
+
+//===----------------------------------------------------------------------===//
+// Maps
+//===----------------------------------------------------------------------===//
+
+/// Which lanes are inside the result; null: all.
+Value EinsumEmitter::lanesInside(int64_t column) {
+  if (!hasLanes() || (dims[lane].fixed >= 0 && dims[lane].fixed % t.lanes() == 0))
+    return {};
+  Scalar lanes = coordinate(lane, {0, column});
+  return b.compare(CmpIPredicate::slt, lanes.value,
+                   b.convert(dims[lane].size, b.getI32Type()));
+}
+
+/// In the type and shape of the result's memory.
+Value EinsumEmitter::toResult(const Scalar &scalar) {
+  Value value = scalar.value;
+  if (isa<FloatType>(result.tile.element))
+    value = b.convert(value, result.tile.element);
+  else if (getElementTypeOrSelf(value).isInteger(1))
+    value = arith::ExtUIOp::create(b, b.like(value.getType(), b.getI8Type()),
+                                   value);
+  else
+    value = b.convert(value, result.tile.element);
+  return hasLanes() && !lanesReduced()
+             ? b.splat(value, t.vectorOf(result.tile.element))
+             : value;
+}
+
+void EinsumEmitter::storeResult(Place place, Value value, Value present) {
+  Values coordinates;
+  for (unsigned dim : result.dims)
+    coordinates.push_back(scalarCoordinate(dim, place));
+  const Tile &tile = result.tile;
+  Value offset = TileLowering::offset(b, coordinates, tile.strides);
+  t.store(value, tile.base, offset);
+  if (!present)
+    return;
+  Value bytes = arith::ExtUIOp::create(
+      b, b.like(present.getType(), b.getI8Type()), present);
+  t.store(b.splat(bytes, value.getType()), tile.mask, offset);
+}
+
+EinsumEmitter::Values EinsumEmitter::emitMapBlock(ValueRange carried) {
+  Values flags(carried);
+  Cache cache;
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < columns; ++c) {
+      Place place{r, c};
+      Scalar value = point(place, cache);
+      storeResult(place, toResult(value), value.present);
+      if (!value.present)
+        continue;
+      Value counted = value.present;
+      if (Value inside = lanesInside(c))
+        counted = b.bitOr(counted, b.bitNot(inside));
+      flags[0] = b.bitAnd(flags[0], counted);
+    }
+  return flags;
+}
+
+//===----------------------------------------------------------------------===//
+// Reductions
+//===----------------------------------------------------------------------===//
+
+Type EinsumEmitter::accumulatorType() {
+  Type element = op.getResult().getType().getElementType();
+  return hasLanes() ? Type(t.vectorOf(element)) : element;
+}
+
+Value EinsumEmitter::identity() {
+  Reduce kind = *op.getMonoid();
+  Type type = accumulatorType();
+  TypedAttr value = identityOf(kind, scalarType);
+  if (auto real = dyn_cast<FloatAttr>(value))
+    return b.real(type, real.getValueAsDouble());
+  return b.integer(type, cast<IntegerAttr>(value).getInt());
+}
+
+Value EinsumEmitter::combine(Value sum, Scalar point) {
+  Value x = point.value, next;
+  Type element = getElementTypeOrSelf(sum);
+  Reduce kind = *op.getMonoid();
+  if (kind == Reduce::count)
+    x = b.integer(element, 1);
+  else if (!element.isInteger(1))
+    x = b.convert(x, element);
+  x = b.splat(x, sum.getType());
+  switch (kind) {
+  case Reduce::sum:
+  case Reduce::count:
+    next = b.add(x, sum);
+    break;
+  case Reduce::prod:
+    next = b.mul(x, sum);
+    break;
+  case Reduce::max: // in this order a carried NaN is kept at no cost
+    next = b.max(x, sum);
+    break;
+  case Reduce::min:
+    next = b.min(x, sum);
+    break;
+  case Reduce::any:
+    next = b.bitOr(x, sum);
+    break;
+  case Reduce::all:
+    next = b.bitAnd(x, sum);
+    break;
+  default:
+    llvm_unreachable("refused by prepareTileKernel");
+  }
+  return point.present ? b.select(point.present, next, sum) : next;
+}
+
+/// The lanes of a reduced rank, combined.
+Value EinsumEmitter::acrossLanes(Value sum) {
+  bool counts = *op.getMonoid() == Reduce::count;
+  for (int64_t width = t.lanes() / 2; width; width /= 2) {
+    SmallVector<int64_t> lanes;
+    for (int64_t lane = 0; lane < t.lanes(); ++lane)
+      lanes.push_back((lane + width) % t.lanes());
+    Value other = vector::ShuffleOp::create(b, sum, sum, lanes);
+    sum = counts ? b.add(sum, other) : combine(sum, {other, {}, {}, false});
+  }
+  return LLVM::ExtractElementOp::create(b, sum, b.i64(0));
+}
+
+EinsumEmitter::Values EinsumEmitter::emitReduced(size_t next, Values sums,
+                                                 Value lanesInside) {
+  if (next == reduced.size()) {
+    Cache cache;
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t c = 0; c < columns; ++c) {
+        Scalar value = point({r, c}, cache);
+        value.present = b.both(value.present, lanesInside);
+        Value &sum = sums[r * columns + c];
+        sum = combine(sum, value);
+      }
+    return sums;
+  }
+  int64_t dim = reduced[next];
+  const Dim &d = dims[dim];
+  auto walk = [&](Value low, Value high, int64_t step, bool partial) {
+    sums = t.loop(low, high, step, sums, [&](Value counter, ValueRange in) {
+      at[dim] = counter;
+      Value inside = lanesInside;
+      if (partial)
+        inside = b.compare(CmpIPredicate::slt, coordinate(dim, {0, 0}).value,
+                           b.convert(d.size, b.getI32Type()));
+      return emitReduced(next + 1, Values(in), inside);
+    });
+  };
+  if (dim != lane) {
+    walk(b.i64(0), d.size, 1, false);
+    return sums;
+  }
+  Value whole = b.bitAnd(d.size, b.i64(-t.lanes()));
+  walk(b.i64(0), whole, t.lanes(), false);
+  if (d.fixed < 0 || d.fixed % t.lanes())
+    walk(whole, d.size, t.lanes(), true);
+  return sums;
+}
+
+void EinsumEmitter::emitReduceBlock() {
+  auto each = [&](llvm::function_ref<void(Place, size_t)> body) {
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t c = 0; c < columns; ++c)
+        body({r, c}, r * columns + c);
+  };
+  bool isBool = op.getResult().getType().getElementType().isInteger(1);
+  auto loadInit = [&](Place place) {
+    Value value = loadOperand(*init, init->tile.base, init->tile.element, place);
+    return isBool ? b.compare(CmpIPredicate::ne, value,
+                              b.integer(value.getType(), 0))
+                  : value;
+  };
+  Values sums(rows * columns);
+  each([&](Place place, size_t i) {
+    sums[i] = init && !lanesReduced() ? loadInit(place) : identity();
+  });
+  sums = emitReduced(0, sums, {});
+  each([&](Place place, size_t i) {
+    Value sum = sums[i];
+    if (lanesReduced()) {
+      sum = acrossLanes(sum);
+      if (init && *op.getMonoid() == Reduce::count)
+        sum = b.add(sum, loadInit(place));
+      else if (init)
+        sum = combine(loadInit(place), {sum, {}, {}, false});
+    }
+    storeResult(place, toResult({sum, {}, {}, false}), {});
+  });
+}
+
+void cpu::emitTileEinsum(TileLowering &t, tile::EinsumOp op) {
+  EinsumEmitter(t, op).emit();
+}

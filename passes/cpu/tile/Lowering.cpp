@@ -1,0 +1,218 @@
+//===- Lowering.cpp - loops and memory of tile kernels ----------*- C++ -*-===//
+#include "passes/cpu/tile/Lowering.h"
+
+using namespace mlir;
+using namespace attn;
+using namespace attn::cpu;
+
+Type cpu::realOf(MLIRContext *ctx, TypeRange types) {
+  bool wide = llvm::any_of(types, [](Type type) {
+    auto tile = dyn_cast<tile::TileType>(type);
+    return tile && tile.getElementType().isF64();
+  });
+  return wide ? Type(Float64Type::get(ctx)) : Float32Type::get(ctx);
+}
+
+/// Reals of the kernel's scalars: f64 as soon as a tile is.
+static Type realOfKernel(tile::KernelOp kernel) {
+  SmallVector<Type> types;
+  kernel.getBody().walk([&](Operation *op) {
+    llvm::append_range(types, op->getResultTypes());
+  });
+  return realOf(kernel.getContext(), types);
+}
+
+TileLowering::TileLowering(CodeBuilder &b, TileSurroundings &outside,
+                           tile::KernelOp kernel, TileBuffers &buffers,
+                           Value scratch)
+    : b(b), outside(outside), kernel(kernel),
+      scalars(b, outside, realOfKernel(kernel), {}), buffers(buffers),
+      scratch(scratch) {}
+
+//===----------------------------------------------------------------------===//
+// Loops and memory
+//===----------------------------------------------------------------------===//
+
+Value TileLowering::iota(Type element) {
+  SmallVector<Attribute> values;
+  for (int64_t lane = 0; lane < lanes(); ++lane)
+    values.push_back(b.getIntegerAttr(element, lane));
+  return b.constant(DenseElementsAttr::get(vectorOf(element), values));
+}
+
+TileLowering::Values TileLowering::loop(Value low, Value high, int64_t step,
+                                        ValueRange carried, Body body) {
+  auto op = scf::ForOp::create(b, low, high, b.i64(step), carried);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(op.getBody());
+  Values next = body(op.getInductionVar(), op.getRegionIterArgs());
+  if (!next.empty())
+    scf::YieldOp::create(b, next);
+  return Values(op.getResults());
+}
+
+void TileLowering::loop(Value low, Value high, int64_t step,
+                        llvm::function_ref<void(Value)> body) {
+  loop(low, high, step, {}, [&](Value counter, ValueRange) {
+    body(counter);
+    return Values();
+  });
+}
+
+void TileLowering::nest(ArrayRef<Value> low, ArrayRef<Value> high,
+                        llvm::function_ref<void(ArrayRef<Value>)> body) {
+  Values at;
+  std::function<void(size_t)> rest = [&](size_t axis) {
+    if (axis == low.size())
+      return body(at);
+    loop(low[axis], high[axis], 1, [&](Value counter) {
+      at.push_back(counter);
+      rest(axis + 1);
+      at.pop_back();
+    });
+  };
+  rest(0);
+}
+
+Value TileLowering::offset(CodeBuilder &b, ArrayRef<Value> at,
+                           ArrayRef<Value> strides) {
+  Value sum = b.i64(0);
+  for (auto [coordinate, stride] : llvm::zip(at, strides))
+    sum = b.add(sum, b.mul(coordinate, stride));
+  return sum;
+}
+
+static unsigned alignmentOf(Type type) {
+  return getElementTypeOrSelf(type).getIntOrFloatBitWidth() / 8;
+}
+
+Value TileLowering::load(Type type, Value base, Value offset) {
+  Value pointer = b.gep(getElementTypeOrSelf(type), base, offset);
+  return LLVM::LoadOp::create(b, type, pointer, alignmentOf(type));
+}
+
+void TileLowering::store(Value value, Value base, Value offset) {
+  Type type = value.getType();
+  Value pointer = b.gep(getElementTypeOrSelf(type), base, offset);
+  LLVM::StoreOp::create(b, value, pointer, alignmentOf(type));
+}
+
+void TileLowering::fillBytes(const Tile &tile, Value base, Value scalar) {
+  if (tile.sizes.empty())
+    return store(scalar, base, b.i64(0));
+  Value vector = b.splat(scalar, vectorOf(scalar.getType()));
+  Values low(tile.sizes.size() - 1, b.i64(0));
+  nest(low, ArrayRef(tile.sizes).drop_back(), [&](ArrayRef<Value> at) {
+    Value row = offset(b, at, tile.strides);
+    loop(b.i64(0), tile.sizes.back(), lanes(), [&](Value lane) {
+      store(vector, base, b.add(row, lane));
+    });
+  });
+}
+
+void TileLowering::fill(const Tile &tile, Value scalar, bool present) {
+  fillBytes(tile, tile.base, scalar);
+  if (tile.isMasked())
+    fillBytes(tile, tile.mask, b.integer(b.getI8Type(), present));
+}
+
+void TileLowering::settleMask(Tile &tile) {
+  b.ifThen(tile.whole, [&] {
+    fillBytes(tile, tile.mask, b.integer(b.getI8Type(), 1));
+  });
+  tile.whole = b.boolean(false);
+}
+
+void TileLowering::copyTile(const Tile &from, const Tile &to) {
+  auto bytes = [&](Type element, Value source, Value target) {
+    if (from.sizes.empty())
+      return store(load(element, source, b.i64(0)), target, b.i64(0));
+    Values low(from.sizes.size() - 1, b.i64(0));
+    nest(low, ArrayRef(from.sizes).drop_back(), [&](ArrayRef<Value> at) {
+      Value fromRow = offset(b, at, from.strides);
+      Value toRow = offset(b, at, to.strides);
+      loop(b.i64(0), from.sizes.back(), lanes(), [&](Value lane) {
+        store(load(vectorOf(element), source, b.add(fromRow, lane)), target,
+              b.add(toRow, lane));
+      });
+    });
+  };
+  bytes(from.element, from.base, to.base);
+  if (from.isMasked())
+    bytes(b.getI8Type(), from.mask, to.mask);
+}
+
+//===----------------------------------------------------------------------===//
+// Operations
+//===----------------------------------------------------------------------===//
+
+void TileLowering::emitPoint(ValueRange coordinates) {
+  Block &body = kernel.getBody().front();
+  for (auto [argument, coordinate] :
+       llvm::zip(body.getArguments(), coordinates))
+    scalars.bindCoordinate(argument, coordinate);
+  emitBlock(body);
+}
+
+void TileLowering::emitBlock(Block &block) {
+  for (Operation &op : block)
+    llvm::TypeSwitch<Operation *>(&op)
+        .Case([&](tile::LoadOp load) { emitTileLoad(*this, load); })
+        .Case([&](tile::StoreOp store) { emitTileStore(*this, store); })
+        .Case([&](tile::EinsumOp einsum) { emitTileEinsum(*this, einsum); })
+        .Case([&](tile::StreamOp stream) { emitStream(stream); })
+        .Case([&](tile::YieldOp) {})
+        .Default([&](Operation *scalar) { scalars.emit(scalar); });
+}
+
+/// A loop bound as i64; an absent one is 0.
+Value TileLowering::integer(Value name) {
+  Scalar scalar = scalars.lookup(name);
+  Value wide = wideInteger(b, scalar);
+  return scalar.present ? b.select(scalar.present, wide, b.i64(0)) : wide;
+}
+
+void TileLowering::emitStream(tile::StreamOp stream) {
+  Block &body = stream.getBody().front();
+  for (auto [argument, init] :
+       llvm::zip(body.getArguments().drop_front(), stream.getInit())) {
+    Tile state = buffer(argument), start = tile(init);
+    if (start.isMasked())
+      settleMask(start);
+    if (!buffers.shareBuffer(argument, init))
+      copyTile(start, state);
+    setTile(argument, state);
+  }
+  using arith::CmpIPredicate;
+  Value fullLower = integer(stream.getFullLower());
+  Value fullUpper = integer(stream.getFullUpper());
+  auto outer = full;
+  loop(integer(stream.getLower()), integer(stream.getUpper()), 1,
+       [&](Value step) {
+         scalars.bindCoordinate(body.getArgument(0), step);
+         full = b.bitAnd(b.compare(CmpIPredicate::sge, step, fullLower),
+                         b.compare(CmpIPredicate::slt, step, fullUpper));
+         scalars.setFull(full);
+         emitBlock(body);
+         SmallVector<std::pair<Tile, Tile>, 0> moves;
+         for (auto [i, next] : llvm::enumerate(body.back().getOperands())) {
+           Value argument = body.getArgument(i + 1);
+           Tile from = tile(next);
+           if (from.isMasked())
+             settleMask(from);
+           if (auto room = buffers.waitingRoom(b, stream, i, scratch)) {
+             copyTile(from, *room);
+             moves.emplace_back(*room, tile(argument));
+           } else if (!buffers.shareBuffer(argument, next)) {
+             moves.emplace_back(from, tile(argument));
+           }
+         }
+         for (auto &[from, to] : moves)
+           copyTile(from, to);
+       });
+  full = outer;
+  scalars.setFull(full);
+  for (auto [result, argument] :
+       llvm::zip(stream.getResults(), body.getArguments().drop_front()))
+    setTile(result, tile(argument));
+}

@@ -1,0 +1,87 @@
+//===- Lowering.h - the code of one tile kernel -----------------*- C++ -*-===//
+// Shared by the emitters of loads, stores, einsums and streams: where each tile
+// is, which scalars are known, and loops over tiles.
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_PASSES_CPU_TILE_LOWERING_H
+#define ATTN_PASSES_CPU_TILE_LOWERING_H
+
+#include "passes/cpu/tile/Buffers.h"
+#include "passes/cpu/tile/TileRegion.h"
+
+namespace attn::cpu {
+
+class TileLowering {
+  using Value = mlir::Value;
+
+public:
+  using Values = llvm::SmallVector<Value>;
+
+  TileLowering(CodeBuilder &b, TileSurroundings &outside,
+               tile::KernelOp kernel, TileBuffers &buffers, Value scratch);
+
+  /// One grid point; `coordinates` are i64.
+  void emitPoint(mlir::ValueRange coordinates);
+
+  CodeBuilder &b;
+  TileSurroundings &outside;
+  tile::KernelOp kernel;
+  /// Scalars of the kernel's and the streams' bodies.
+  TileRegion scalars;
+  /// Inside a stream: i1, this step is in its full part. Else null.
+  Value full;
+
+  const Tile &tile(Value value) const { return tiles.find(value)->second; }
+  void setTile(Value value, Tile tile) { tiles[value] = std::move(tile); }
+  /// The buffer of `value`, as planned.
+  Tile buffer(Value value) const { return buffers.tile(b, value, scratch); }
+
+  int64_t lanes() const { return b.target.vectorFloats; }
+  mlir::VectorType vectorOf(mlir::Type element) const {
+    return mlir::VectorType::get({lanes()}, element);
+  }
+  /// 0, 1, 2... in the lanes.
+  Value iota(mlir::Type element);
+
+  /// scf.for with a step; the body gets the counter and the carried values.
+  using Body = llvm::function_ref<Values(Value, mlir::ValueRange)>;
+  Values loop(Value low, Value high, int64_t step, mlir::ValueRange carried,
+              Body body);
+  void loop(Value low, Value high, int64_t step,
+            llvm::function_ref<void(Value)> body);
+  /// Loops over the first `axes` sizes; the body gets the coordinates.
+  void nest(llvm::ArrayRef<Value> low, llvm::ArrayRef<Value> high,
+            llvm::function_ref<void(llvm::ArrayRef<Value>)> body);
+
+  // Memory of tiles: vectors are aligned like their elements.
+  static Value offset(CodeBuilder &b, llvm::ArrayRef<Value> at,
+                      llvm::ArrayRef<Value> strides);
+  Value load(mlir::Type type, Value base, Value offset);
+  void store(Value value, Value base, Value offset);
+
+  /// Fills `tile` (sizes rounded up to whole vectors) with a scalar; for masked
+  /// tiles, all elements become absent or present.
+  void fill(const Tile &tile, Value scalar, bool present);
+  /// Gives mask bytes to a tile that is known to be whole.
+  void settleMask(Tile &tile);
+
+private:
+  void emitBlock(mlir::Block &block);
+  void emitStream(tile::StreamOp stream);
+  void copyTile(const Tile &from, const Tile &to);
+  void fillBytes(const Tile &tile, Value base, Value scalar);
+  Value integer(Value scalar);
+
+  TileBuffers &buffers;
+  Value scratch;
+  llvm::DenseMap<Value, Tile> tiles;
+};
+
+void emitTileLoad(TileLowering &lowering, tile::LoadOp op);
+void emitTileStore(TileLowering &lowering, tile::StoreOp op);
+void emitTileEinsum(TileLowering &lowering, tile::EinsumOp op);
+
+/// f64 if a tile among `values` is, else f32.
+mlir::Type realOf(mlir::MLIRContext *ctx, mlir::TypeRange types);
+
+} // namespace attn::cpu
+#endif // ATTN_PASSES_CPU_TILE_LOWERING_H
