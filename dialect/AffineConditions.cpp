@@ -190,7 +190,17 @@ PointSet IterationSpace::presence(Value scalar, Approximation side) {
 
 PointSet IterationSpace::inExtent(ReadOp read, unsigned position) {
   StringAttr rank = read.getTensor().getType().getRanks()[position];
+  // A coordinate of the rank itself is inside: no constraint to carry along.
+  if (auto op = dyn_cast<EinsumOp>(read->getParentOp()))
+    if (op.getMap().isAncestor(read->getParentRegion()) &&
+        op.coordinate(rank) == read.getIndices()[position])
+      return PointSet::all();
   AffineForm index = formOf(read.getIndices()[position]);
+  if (auto x = index.getVariable();
+      x && variables[*x].kind == SpaceVariable::Coordinate &&
+      (variables[*x].rank == rank ||
+       extentOf(variables[*x].rank) == extentOf(rank)))
+    return PointSet::all(); // a coordinate of the same rank
   return PointSet::nonNegative(index).intersect(
       PointSet::nonNegative(minus(extentOf(rank), index, -1)));
 }
@@ -199,9 +209,14 @@ PointSet IterationSpace::inDomain(ReadOp read) {
   PointSet box = PointSet::all();
   for (unsigned i = 0; i < read.getIndices().size(); ++i)
     box = box.intersect(inExtent(read, i));
+  return box.unite(basePoints(read));
+}
+
+PointSet IterationSpace::basePoints(ReadOp read) {
+  PointSet result;
   auto equations = read.getTensor().getDefiningOp<EquationsOp>();
   if (!equations || read.getBounds() == Bounds::data)
-    return box;
+    return result;
   for (Attribute pattern : equations.getPatterns()) {
     bool isBase = false;
     PointSet points = PointSet::all();
@@ -214,9 +229,9 @@ PointSet IterationSpace::inDomain(ReadOp read) {
                    : inExtent(read, i));
     }
     if (isBase)
-      box = box.unite(points);
+      result = result.unite(points);
   }
-  return box;
+  return result;
 }
 
 //===----------------------------------------------------------------------===//

@@ -176,7 +176,10 @@ def Attn_ScheduleAttr : AttrDef<Attn_Dialect, "Schedule"> {
     OptionalParameter<"::mlir::DictionaryAttr">:$tile,
     OptionalParameter<"::mlir::StringAttr">:$lanes,
     DefaultValuedParameter<"int64_t", "1">:$split);
-  let assemblyFormat = "`<` struct(params) `>`";
+  let assemblyFormat = [{
+    `<` `parallel` `[` (`]`) : ($parallel^ `]`)? (`stream` $stream^)?
+    (`tile` $tile^)? (`lanes` $lanes^)? (`split` $split^)? `>`
+  }];
 }
 
 //===----------------------------------------------------------------------===//

@@ -53,6 +53,7 @@ private:
   Value inside(ExprBuilder &e, Coordinates &at);
   std::string nameOf(EinsumOp op, StringRef suffix = "");
   Type elementOf(EinsumOp op);
+  Type floatOf(EinsumOp op);
 
   CascadeOp cascade;
   const Stream &stream;
@@ -81,6 +82,12 @@ Type Deriver::elementOf(EinsumOp op) {
   if (isa<FloatType>(element) && !element.isF64())
     return b.getF32Type();
   return isa<FloatType>(element) ? element : scalarTypeOf(element);
+}
+
+/// The type reals of `op` are computed in.
+Type Deriver::floatOf(EinsumOp op) {
+  Type element = elementOf(op);
+  return element.isF64() ? element : Type(b.getF32Type());
 }
 
 Ranks Deriver::with(ArrayAttr ranks, std::initializer_list<StringAttr> extra) {
@@ -452,8 +459,9 @@ void Deriver::reduce(EinsumOp op) {
   Value map;
   if (!isPlainProduct(yield)) {
     std::string mapName = nameOf(op, ".map");
-    EinsumSpec spec{mapName, with(op.getSpace(), {n1, n0}), {}, {},
-                    part.element};
+    Type element = isa<FloatType>(yield.getType()) ? floatOf(op)
+                                                   : yield.getType();
+    EinsumSpec spec{mapName, with(op.getSpace(), {n1, n0}), {}, {}, element};
     map = buildEinsum(b, op.getLoc(), spec, summand).getResult(0);
   }
   Value tile =

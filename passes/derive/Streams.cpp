@@ -24,6 +24,22 @@ static SmallVector<ReadOp> readsOf(EinsumOp op) {
   return reads;
 }
 
+/// True if the value of `read` enters an index of another access: what is
+/// gathered by it has to be in memory.
+static bool isIndex(ReadOp read) {
+  SmallVector<Operation *> work(read->getUsers());
+  DenseSet<Operation *> seen;
+  while (!work.empty()) {
+    Operation *user = work.pop_back_val();
+    if (!seen.insert(user).second)
+      continue;
+    if (isa<ReadOp>(user))
+      return true;
+    llvm::append_range(work, user->getUsers());
+  }
+  return false;
+}
+
 namespace {
 
 class Finder {
@@ -89,7 +105,7 @@ bool Finder::collect(EinsumOp op, Stream &stream) {
         stream.late.contains(def))
       continue;
     bool inGuard = read->getParentRegion() == &op.getGuard();
-    bool isPlain = !inGuard && isPlainRead(read, op);
+    bool isPlain = !inGuard && isPlainRead(read, op) && !isIndex(read);
     if (isPlain && contains(def.getSpace(), stream.rank) &&
         !contains(def.getReduced(), stream.rank)) {
       // A reduction over a row would need other rows.
@@ -146,7 +162,7 @@ bool Finder::isRepairable(const Stream &stream) {
         continue;
       if (member) {
         bool inGuard = read->getParentRegion() == &op.getGuard();
-        legal &= !inGuard && isPlainRead(read, op);
+        legal &= !inGuard && isPlainRead(read, op) && !isIndex(read);
         continue;
       }
       for (EinsumOp reduction : stream.reductions)
