@@ -3,6 +3,7 @@
 // evaluateFn in dialect/Functions.cpp.
 //===----------------------------------------------------------------------===//
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "passes/cpu/FastMath.h"
 #include "passes/cpu/Scalars.h"
 
 using namespace mlir;
@@ -105,6 +106,8 @@ static Value signOfReal(CodeBuilder &b, Value x) {
 }
 
 static Value emitReal(CodeBuilder &b, Fn fn, Value x, Value y) {
+  if (Value fast = emitFastMath(b, fn, x))
+    return fast;
   switch (fn) {
   case Fn::div:
     return arith::DivFOp::create(b, x, y);

@@ -1,0 +1,110 @@
+//===- FastMath.cpp - f32 functions without calls ---------------*- C++ -*-===//
+// Polynomials are minimax in relative error, their value at 0 exact.
+//===----------------------------------------------------------------------===//
+#include "passes/cpu/FastMath.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace attn;
+using namespace attn::cpu;
+using arith::CmpIPredicate;
+
+/// a * b + c, fused where that is an instruction.
+static Value fma(CodeBuilder &b, Value x, Value y, Value z) {
+  if (b.target.fma)
+    return math::FmaOp::create(b, x, y, z);
+  return b.add(b.mul(x, y), z);
+}
+
+/// Horner, highest coefficient first.
+static Value polynomial(CodeBuilder &b, Value x, ArrayRef<double> coefficients) {
+  Value sum = b.real(x.getType(), coefficients.front());
+  for (double c : coefficients.drop_front())
+    sum = fma(b, sum, x, b.real(x.getType(), c));
+  return sum;
+}
+
+// Plain operations: the sums below are exact by their order.
+static Value plainAdd(CodeBuilder &b, Value x, Value y) {
+  return arith::AddFOp::create(b, x, y);
+}
+static Value plainSub(CodeBuilder &b, Value x, Value y) {
+  return arith::SubFOp::create(b, x, y);
+}
+
+static Value clamp(CodeBuilder &b, Value x, double low, double high) {
+  Value least = b.real(x.getType(), low), most = b.real(x.getType(), high);
+  // A NaN fails both tests and stays.
+  x = b.select(b.compare(CmpIPredicate::slt, x, least), least, x);
+  return b.select(b.compare(CmpIPredicate::sgt, x, most), most, x);
+}
+
+constexpr double log2e = 1.44269504088896340736;
+
+/// An AVX-512 intrinsic with passthrough, full mask and current rounding.
+static Value call512(CodeBuilder &b, StringRef name, ValueRange operands) {
+  Value x = operands.front();
+  SmallVector<Value> all(operands);
+  all.append({x, b.integer(b.getI16Type(), -1), b.i32(4)});
+  return LLVM::CallIntrinsicOp::create(b, x.getType(), b.getStringAttr(name),
+                                       all)
+      .getResult(0);
+}
+
+/// 2^x by the instructions made for it: fraction, polynomial on [0, 1), scale
+/// by the floor. They take care of infinities.
+static Value exp2By512(CodeBuilder &b, Value x) {
+  constexpr int32_t fraction = 0x09; // x - floor(x), inexact unsignalled
+  Value r = call512(b, "llvm.x86.avx512.mask.reduce.ps.512",
+                    {x, b.i32(fraction)});
+  Value p = polynomial(b, r,
+                       {0.00021612915010203737, 0.0012467846430147117,
+                        0.0096754515686448, 0.05548528061777622,
+                        0.2402293055524299, 0.6931470444433099, 1});
+  return call512(b, "llvm.x86.avx512.mask.scalef.ps.512", {p, x});
+}
+
+/// 2^(x * scale) for a scale that is not rounded to f32.
+static Value exp2Scaled(CodeBuilder &b, Value x, double scale) {
+  Type type = x.getType();
+  auto vector = dyn_cast<VectorType>(type);
+  if (b.target.avx512 && vector && vector.getNumElements() == 16)
+    return exp2By512(b, scale == 1 ? x : b.mul(x, b.real(type, scale)));
+  // Beyond these ends the result is 0 or infinite.
+  x = clamp(b, x, -151 / scale, 129 / scale);
+  // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
+  Value magic = b.real(type, 12582912.0), c = b.real(type, scale);
+  Value scaled = scale == 1 ? x : arith::MulFOp::create(b, x, c).getResult();
+  Value shifted = plainAdd(b, scaled, magic);
+  Value whole = plainSub(b, shifted, magic);
+  Value r = scale == 1 ? plainSub(b, x, whole)
+                       : fma(b, x, c, arith::NegFOp::create(b, whole));
+  Value p = polynomial(b, r,
+                       {0.0001535336192454665, 0.0013398874406122772,
+                        0.009618437357541715, 0.05550332471150993,
+                        0.2402264791363103, 0.6931472028550502, 1});
+  // Two factors, so that subnormal and largest results come out right.
+  Type ints = b.like(type, b.getI32Type());
+  Value n = b.sub(arith::BitcastOp::create(b, ints, shifted),
+                  b.integer(ints, 0x4B400000));
+  Value half = arith::ShRSIOp::create(b, n, b.integer(ints, 1));
+  auto power = [&](Value exponent) -> Value {
+    Value biased = b.add(exponent, b.integer(ints, 127));
+    return arith::BitcastOp::create(
+        b, type, arith::ShLIOp::create(b, biased, b.integer(ints, 23)));
+  };
+  return b.mul(b.mul(p, power(half)), power(b.sub(n, half)));
+}
+
+Value cpu::emitFastMath(CodeBuilder &b, Fn fn, Value x) {
+  if (!getElementTypeOrSelf(x).isF32())
+    return {};
+  switch (fn) {
+  case Fn::exp:
+    return exp2Scaled(b, x, log2e);
+  case Fn::exp2:
+    return exp2Scaled(b, x, 1);
+  default:
+    return {};
+  }
+}
