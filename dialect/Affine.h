@@ -102,6 +102,7 @@ public:
   /// Points where all indices of a read lie in the tensor's domain: the box of
   /// its extents, and for Bounds other than `data` the base points.
   PointSet inDomain(ReadOp read);
+  PointSet basePoints(ReadOp read);
 
   /// `set` with all that is known of the variables in it.
   PointSet withFacts(const PointSet &set);

@@ -52,4 +52,13 @@ def AttnCheckMonoids : Pass<"attn-check-monoids", "::attn::MonoidOp"> {
   }];
 }
 
+def AttnCheckStorage : Pass<"attn-check-storage", "::attn::CascadeOp"> {
+  let summary = "check that `into` and `cut` are legal";
+  let description = [{
+    An output may share an input's storage only if every point of the input is
+    read before it is overwritten, and a cascade may be cut along a rank only if
+    its outputs merge along it. See test/passes/cascade/check-storage.mlir.
+  }];
+}
+
 #endif // ATTN_PASSES_TD

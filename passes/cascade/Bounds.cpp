@@ -40,10 +40,9 @@ PointSet BoundsProver::evaluated(ReadOp read) {
 
 /// Points outside the rank and every base point.
 PointSet BoundsProver::leaving(ReadOp read, unsigned position) {
-  PointSet outside = space.inExtent(read, position).complement(true);
-  if (read.getTensor().getDefiningOp<EquationsOp>())
-    outside = outside.intersect(space.inDomain(read).complement(true));
-  return outside;
+  return space.inExtent(read, position)
+      .complement(true)
+      .intersect(space.basePoints(read).complement(true));
 }
 
 std::optional<Point> BoundsProver::findLeaving(ReadOp read, unsigned position) {
