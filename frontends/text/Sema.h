@@ -120,8 +120,9 @@ private:
   T evalSubst(const SubstExpr &expr, const Context &ctx);
   T bare(const View &view, llvm::StringRef name, const Context &ctx,
          SourceRange range);
-  T read(const View &view, llvm::ArrayRef<T> own, bool optional,
-         const Context &ctx, SourceRange range);
+  /// `free`: indices that are plain determined coordinates, absent outside.
+  T read(const View &view, llvm::ArrayRef<T> own, llvm::ArrayRef<bool> free,
+         bool optional, const Context &ctx, SourceRange range);
   T withinExtent(T index, const Rank *rank);
   T guardOf(T condition);
   static Fn comparison(BinaryOp op);

@@ -331,7 +331,7 @@ T Sema::evalEquation(const Pending &pending, const Equation &equation) {
     for (const LeftIndex &index :
          llvm::ArrayRef(equation.indices).take_back(view.own.size()))
       own.push_back(index.rank ? terms.coord(index.rank) : index.constant);
-    term = read(view, own, false, ctx, at(call->range(), scope));
+    term = read(view, own, {}, false, ctx, at(call->range(), scope));
   } else if (isTuple) {
     auto &tuple = llvm::cast<TupleEquationStmt>(*equation.stmt);
     auto *monoid = llvm::dyn_cast_or_null<MonoidDecl>(decl);
@@ -442,7 +442,11 @@ void Sema::checkOnlyReduced(const Pending &pending, const Equation &equation,
 /// Whether `index` is outside [0, |rank|) wherever it is evaluated, by the
 /// bounds of coordinates alone.
 static bool alwaysOutside(T index, const Rank *rank, Terms &terms) {
-  if (index->readsData())
+  // Nowhere is everywhere: an empty space asks for no index.
+  bool empty = llvm::any_of(index->ranks(), [&](const Rank *r) {
+    return terms.staticExtent(r) == 0;
+  });
+  if (empty || index->readsData())
     return false;
   // Beyond the end: index - |rank| is a sum of non-negative parts.
   Linear beyond = linearOf(terms.sub(index, terms.extent(rank)));

@@ -184,7 +184,7 @@ T Sema::bare(const View &view, StringRef name, const Context &ctx,
     }
     own.push_back(index);
   }
-  return read(view, own, false, ctx, range);
+  return read(view, own, {}, false, ctx, range);
 }
 
 //===----------------------------------------------------------------------===//
@@ -196,8 +196,8 @@ T Sema::withinExtent(T index, const Rank *rank) {
                     terms.lt(index, terms.extent(rank)));
 }
 
-T Sema::read(const View &view, ArrayRef<T> own, bool optional,
-             const Context &ctx, SourceRange range) {
+T Sema::read(const View &view, ArrayRef<T> own, ArrayRef<bool> free,
+             bool optional, const Context &ctx, SourceRange range) {
   llvm::SmallVector<T, 6> indices;
   for (const Rank *rank : view.lead) {
     T index = coordinate(rank, ctx.env, range);
@@ -210,34 +210,33 @@ T Sema::read(const View &view, ArrayRef<T> own, bool optional,
   }
   indices.append(own.begin(), own.end());
 
-  // Plain: the axis' own coordinate, of the space or determined.
-  ArrayRef<const Rank *> axes = view.tensor->ranks;
-  bool allPlain = true, data = false, partial = false, othersPlain = true;
-  T inData = nullptr;
-  for (auto [index, rank] : llvm::zip(indices, axes)) {
+  // What each index asks for: nothing (the axis' own coordinate), absence
+  // outside (data, determined coordinates), or a proof.
+  bool data = false, absent = false, proof = false;
+  T inside = nullptr;
+  for (auto [i, index] : llvm::enumerate(indices)) {
+    const Rank *rank = view.tensor->ranks[i];
     bool plain = index == terms.coord(rank) ||
                  index == coordinate(rank, ctx.env->canonical, range);
-    allPlain &= plain;
-    if (index->readsData()) {
-      data = true;
-      inData = terms.conj(inData, withinExtent(index, rank));
+    bool determined =
+        i >= view.lead.size() && !free.empty() && free[i - view.lead.size()];
+    if (index->readsData() || (determined && !plain)) {
+      (index->readsData() ? data : absent) = true;
+      inside = terms.conj(inside, withinExtent(index, rank));
     } else {
-      othersPlain &= plain;
-      partial |= plain && index->mayBeAbsent();
+      proof |= !plain;
+      absent |= plain && index->mayBeAbsent();
     }
   }
   bool exempt = optional || ctx.leftOfElse;
-  Bounds bounds = Bounds::inside;
-  if (data && othersPlain)
-    bounds = Bounds::data;
-  else if ((exempt && !allPlain) || (allPlain && partial))
-    bounds = Bounds::absent;
-  bool needsProof = bounds == Bounds::inside && !allPlain;
-  T term = terms.read(view.tensor, indices, bounds, range, needsProof);
-  // A data index beside one that reads base points: only it is confined.
-  if (data && !othersPlain)
-    term = terms.where(term, inData);
-  return term;
+  Bounds bounds = proof    ? (exempt ? Bounds::absent : Bounds::inside)
+                  : data   ? Bounds::data
+                  : absent ? Bounds::absent
+                           : Bounds::inside;
+  T term = terms.read(view.tensor, indices, bounds, range, proof && !exempt);
+  // Beside an index to be proved, which may be a base point, the others are
+  // confined one by one.
+  return proof && inside ? terms.where(term, inside) : term;
 }
 
 T Sema::evalAccess(const AccessExpr &expr, const Context &ctx) {
@@ -254,25 +253,29 @@ T Sema::evalAccess(const AccessExpr &expr, const Context &ctx) {
   }
   const View &view = entity->view;
   llvm::SmallVector<T> own;
+  llvm::SmallVector<bool> free;
   bool bad = false;
   for (const Expr *index : expr.indices) {
-    // A formal of several ranks stands for all their coordinates.
+    const Entity *ranks = nullptr;
     if (auto *name = llvm::dyn_cast<NameExpr>(index))
-      if (const Entity *ranks = ctx.scope->find(name->name);
-          ranks && ranks->kind == Entity::Kind::Ranks &&
-          ranks->ranks.size() > 1) {
-        for (const Rank *rank : ranks->ranks)
-          if (T at = coordinate(rank, ctx.env, range)) {
-            own.push_back(at);
-          } else {
-            error(range, "rank " + Twine(rank->name) + " is not in scope");
-            bad = true;
-          }
-        continue;
+      ranks = ctx.scope->find(name->name);
+    if (ranks && ranks->kind != Entity::Kind::Ranks)
+      ranks = nullptr;
+    // A formal of several ranks stands for all their coordinates.
+    if (ranks && ranks->ranks.size() > 1) {
+      for (const Rank *rank : ranks->ranks) {
+        own.push_back(coordinate(rank, ctx.env, range));
+        free.push_back(false);
+        if (own.back())
+          continue;
+        error(range, "rank " + Twine(rank->name) + " is not in scope");
+        bad = true;
       }
-    T term = eval(*index, ctx);
-    bad |= !term;
-    own.push_back(term);
+      continue;
+    }
+    own.push_back(eval(*index, ctx));
+    free.push_back(ranks && !ctx.env->has(ranks->ranks.front()));
+    bad |= !own.back();
   }
   if (bad)
     return nullptr;
@@ -282,7 +285,7 @@ T Sema::evalAccess(const AccessExpr &expr, const Context &ctx) {
                      Twine(own.size()));
     return nullptr;
   }
-  T term = read(view, own, expr.optional, ctx, range);
+  T term = read(view, own, free, expr.optional, ctx, range);
   if (term && !silent) {
     AccessRecord &record = accesses.emplace_back();
     record.tensor = view.tensor;
