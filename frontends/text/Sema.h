@@ -23,7 +23,6 @@ struct Context {
   const Env *env;
   Scope *scope;
   bool leftOfElse = false; ///< and not inside a reduction there
-  T guard = nullptr;       ///< affine conditions known to hold; null: none
 };
 
 class Sema {
@@ -68,7 +67,7 @@ private:
   bool planSparse(LayoutPlan &plan, const Port &port);
   const View *tableArgument(const Port &port, const Annotation &layout,
                             unsigned index);
-  T readTable(const View &table, T last, const Env *env, bool needsProof);
+  T readTable(const View &table, T last, const Env *env);
   T readStored(const LayoutPlan &plan, Tensor *stored, const Env *env);
   T lastWhere(const Rank *rank, T condition, llvm::StringRef name,
               SourceRange range);
@@ -124,7 +123,6 @@ private:
   T read(const View &view, llvm::ArrayRef<T> own, llvm::ArrayRef<bool> free,
          bool optional, const Context &ctx, SourceRange range);
   T withinExtent(T index, const Rank *rank);
-  T guardOf(T condition);
   static Fn comparison(BinaryOp op);
   const Entity *resolve(llvm::StringRef name, Scope *&scope);
 
@@ -146,8 +144,6 @@ private:
                               const RankList &ranks, llvm::StringRef op,
                               Reduce reduce, MonoidUse *monoid,
                               const Context &ctx, SourceRange range);
-  T transferGuard(T guard, const Env *from, const Env *to,
-                  llvm::ArrayRef<const Rank *> bound);
   /// The tensor of a reduction over the ranks that `terms` use; found again if
   /// there is one already.
   Definition *helper(llvm::StringRef op, Reduce reduce, MonoidUse *monoid,

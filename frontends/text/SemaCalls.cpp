@@ -128,20 +128,6 @@ T Sema::evalFunction(Fn fn, const CallExpr &call, const Context &ctx) {
 // Reductions
 //===----------------------------------------------------------------------===//
 
-T Sema::transferGuard(T guard, const Env *from, const Env *to,
-                      ArrayRef<const Rank *> bound) {
-  if (!guard)
-    return nullptr;
-  if (guard->is(Term::Kind::Map) && guard->fn() == Fn::and_)
-    return terms.conj(transferGuard(guard->operand(0), from, to, bound),
-                      transferGuard(guard->operand(1), from, to, bound));
-  for (const Rank *rank : guard->ranks())
-    if (from->find(rank) != terms.coord(rank) || !to->has(rank) ||
-        llvm::is_contained(bound, rank))
-      return nullptr;
-  return guard;
-}
-
 Definition *Sema::helper(StringRef op, Reduce reduce, MonoidUse *monoid,
                          const RankList &reduced, ArrayRef<T> operands,
                          const Env *inner, SourceRange range) {
@@ -211,7 +197,6 @@ llvm::SmallVector<T> Sema::reduce(ArrayRef<const Expr *> args,
   Context inner;
   inner.env = bind(ctx.env->canonical, ranks, identity(ranks));
   inner.scope = ctx.scope;
-  inner.guard = transferGuard(ctx.guard, ctx.env, inner.env, ranks);
   checkSpace(inner.env, range);
   llvm::SmallVector<T> operands;
   bool bad = false;
@@ -234,12 +219,9 @@ llvm::SmallVector<T> Sema::reduce(ArrayRef<const Expr *> args,
                         }) ||
            llvm::all_of(predicate->ranks(), used);
   });
-  for (T &operand : operands) {
-    // What is known around a reduction is known at every access in it.
-    T known = operand->needsProof() ? inner.guard : nullptr;
-    if (T condition = terms.conj(known, present))
-      operand = terms.where(operand, condition, range);
-  }
+  if (present)
+    for (T &operand : operands)
+      operand = terms.where(operand, present, range);
   Definition *definition =
       helper(op, reduce, monoid, ranks, operands, inner.env, range);
   return readHelper(definition, ctx.env, range);
@@ -411,7 +393,6 @@ T Sema::evalOrder(const CallExpr &call, const Context &ctx) {
   Context inner;
   inner.env = bind(plainEnv(outer), from, terms.coord(from));
   inner.scope = ctx.scope;
-  inner.guard = transferGuard(ctx.guard, ctx.env, inner.env, from);
   checkSpace(inner.env, range);
   llvm::SmallVector<T> keys;
   for (const Expr *arg : call.args) {
@@ -422,9 +403,8 @@ T Sema::evalOrder(const CallExpr &call, const Context &ctx) {
   T present = ragged(inner.env, [&](const RankRelation &, T predicate) {
     return predicate->uses(from);
   });
-  if (T condition = terms.conj(present, keys.front()->needsProof() ? inner.guard
-                                                                   : nullptr))
-    keys.front() = terms.where(keys.front(), condition, range);
+  if (present)
+    keys.front() = terms.where(keys.front(), present, range);
   RankList space;
   for (auto &[rank, term] : inner.env->coords)
     if (rank != from && llvm::any_of(keys, [&](T t) { return t->uses(rank); }))

@@ -15,7 +15,7 @@ using llvm::StringRef;
 using llvm::Twine;
 
 T Sema::eval(const Expr &expr, const Context &ctx) {
-  std::vector<const void *> key = {&expr, ctx.env, ctx.scope, ctx.guard,
+  std::vector<const void *> key = {&expr, ctx.env, ctx.scope,
                                    ctx.leftOfElse ? this : nullptr};
   if (auto it = values.find(key); it != values.end())
     return it->second;
@@ -233,7 +233,7 @@ T Sema::read(const View &view, ArrayRef<T> own, ArrayRef<bool> free,
                   : data   ? Bounds::data
                   : absent ? Bounds::absent
                            : Bounds::inside;
-  T term = terms.read(view.tensor, indices, bounds, range, proof && !exempt);
+  T term = terms.read(view.tensor, indices, bounds, range);
   // Beside an index to be proved, which may be a base point, the others are
   // confined one by one.
   return proof && inside ? terms.where(term, inside) : term;
@@ -301,61 +301,22 @@ T Sema::evalAccess(const AccessExpr &expr, const Context &ctx) {
 // Operators
 //===----------------------------------------------------------------------===//
 
-/// The comparisons of a condition that a proof about indices may use.
-T Sema::guardOf(T condition) {
-  if (!condition->is(Term::Kind::Map) || condition->readsData())
-    return condition->is(Term::Kind::Map) && condition->fn() == Fn::and_
-               ? terms.conj(guardOf(condition->operand(0)),
-                            guardOf(condition->operand(1)))
-               : nullptr;
-  if (condition->fn() == Fn::and_)
-    return terms.conj(guardOf(condition->operand(0)),
-                      guardOf(condition->operand(1)));
-  return info(condition->fn()).typing == FnTyping::Compare ? condition
-                                                           : nullptr;
-}
-
-/// The comparison that holds where `condition` does not, if it is one.
-static std::optional<Fn> opposite(T condition) {
-  if (!condition->is(Term::Kind::Map))
-    return std::nullopt;
-  switch (condition->fn()) {
-  case Fn::lt:
-    return Fn::ge;
-  case Fn::le:
-    return Fn::gt;
-  case Fn::gt:
-    return Fn::le;
-  case Fn::ge:
-    return Fn::lt;
-  default:
-    return std::nullopt;
-  }
-}
-
 T Sema::evalBinary(const BinaryExpr &expr, const Context &ctx) {
   SourceRange range = at(expr.range(), ctx.scope);
-  Context inner = ctx;
   if (expr.op == BinaryOp::Where) {
+    T value = eval(*expr.lhs, ctx);
     T condition = eval(*expr.rhs, ctx);
-    if (condition)
-      inner.guard = terms.conj(ctx.guard, guardOf(condition));
-    T value = eval(*expr.lhs, inner);
     return value && condition ? terms.where(value, condition, range) : nullptr;
   }
   if (expr.op == BinaryOp::Else) {
+    Context inner = ctx;
     inner.leftOfElse = true;
     T value = eval(*expr.lhs, inner);
     T otherwise = eval(*expr.rhs, ctx);
     return value && otherwise ? terms.orElse(value, otherwise, range) : nullptr;
   }
   T lhs = eval(*expr.lhs, ctx);
-  if (lhs && expr.op == BinaryOp::And)
-    inner.guard = terms.conj(ctx.guard, guardOf(lhs));
-  if (lhs && expr.op == BinaryOp::Or && !lhs->readsData())
-    if (auto fn = opposite(lhs))
-      inner.guard = terms.conj(ctx.guard, terms.map(*fn, lhs->operands()));
-  T rhs = eval(*expr.rhs, inner);
+  T rhs = eval(*expr.rhs, ctx);
   if (!lhs || !rhs)
     return nullptr;
   if (isComparison(expr.op))
@@ -416,8 +377,6 @@ T Sema::evalSubst(const SubstExpr &expr, const Context &ctx) {
   }
   Context inner = ctx;
   inner.env = bind(ctx.env, ranks, bound);
-  if (inside)
-    inner.guard = terms.conj(ctx.guard, guardOf(inside));
   checkSpace(inner.env, range);
   T term = eval(*expr.operand, inner);
   if (!term)

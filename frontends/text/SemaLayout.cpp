@@ -196,15 +196,14 @@ bool Sema::planSparse(LayoutPlan &plan, const Port &port) {
 //===----------------------------------------------------------------------===//
 
 /// `table[.., last]`; the other indices are coordinates of `env`.
-T Sema::readTable(const View &table, T last, const Env *env, bool needsProof) {
+T Sema::readTable(const View &table, T last, const Env *env) {
   llvm::SmallVector<T> indices;
   for (const Rank *rank : ArrayRef(table.own).drop_back()) {
     T index = coordinate(rank, env, {});
     indices.push_back(index ? index : terms.coord(rank));
   }
   indices.push_back(last);
-  return terms.read(table.tensor, indices, Bounds::inside, table.tensor->range,
-                    needsProof);
+  return terms.read(table.tensor, indices, Bounds::inside, table.tensor->range);
 }
 
 T Sema::readStored(const LayoutPlan &plan, Tensor *stored, const Env *env) {
@@ -212,15 +211,15 @@ T Sema::readStored(const LayoutPlan &plan, Tensor *stored, const Env *env) {
   T one = terms.integer(1);
   if (plan.kind == "paged") {
     T page = coordinate(plan.table->own.back(), env, plan.range);
-    indices.push_back(readTable(*plan.table, page, env, false));
+    indices.push_back(readTable(*plan.table, page, env));
     for (const Rank *rank : ArrayRef(plan.stored).drop_front())
       indices.push_back(coordinate(rank, env, plan.range));
     return terms.read(stored, indices, Bounds::data, plan.range);
   }
   if (plan.kind == "packed") {
     T b = terms.coord(plan.logical[0]), m = terms.coord(plan.logical[1]);
-    T begin = readTable(*plan.table, b, env, true);
-    T end = readTable(*plan.table, terms.add(b, one), env, true);
+    T begin = readTable(*plan.table, b, env);
+    T end = readTable(*plan.table, terms.add(b, one), env);
     indices.push_back(terms.add(begin, m));
     for (const Rank *rank : ArrayRef(plan.stored).drop_front())
       indices.push_back(terms.coord(rank));
@@ -242,12 +241,11 @@ T Sema::readStored(const LayoutPlan &plan, Tensor *stored, const Env *env) {
       *coordinates[i] = terms.floordiv(*coordinates[i], terms.extent(tile));
     }
   T entry = terms.coord(plan.fresh);
-  T begin = readTable(*plan.table, row, inner, true);
-  T end = readTable(*plan.table, terms.add(row, one), inner, true);
+  T begin = readTable(*plan.table, row, inner);
+  T end = readTable(*plan.table, terms.add(row, one), inner);
   T found = terms.conj(
       terms.conj(terms.le(begin, entry), terms.lt(entry, end)),
-      terms.map(Fn::eq,
-                {readTable(*plan.columns, entry, inner, false), column}));
+      terms.map(Fn::eq, {readTable(*plan.columns, entry, inner), column}));
   T value = terms.where(terms.read(stored, indices, Bounds::inside, plan.range),
                         found);
   Definition *definition = helper("first", Reduce::first, nullptr, {plan.fresh},
@@ -286,7 +284,7 @@ Tensor *Sema::storeOutput(const LayoutPlan &plan, const Port &port,
   T condition = nullptr;
   if (plan.kind == "packed") {
     const Rank *b = plan.logical[0];
-    T begin = readTable(*plan.table, terms.coord(b), plainEnv({}), true);
+    T begin = readTable(*plan.table, terms.coord(b), plainEnv({}));
     T owner = lastWhere(b, terms.le(begin, row), "owner", plan.range);
     auto offset = [&](T index) {
       return terms.read(plan.table->tensor, index, Bounds::data, plan.range);

@@ -109,7 +109,6 @@ T Terms::unique(Term &&prototype, ArrayRef<T> children, SourceRange range) {
     free.append(child->ranks().begin(), child->ranks().end());
     term->data |= child->readsData();
     term->partial |= child->mayBeAbsent();
-    term->proof |= child->needsProof();
   }
   llvm::sort(free, [](const Rank *a, const Rank *b) { return a->id < b->id; });
   free.erase(std::unique(free.begin(), free.end()), free.end());
@@ -155,9 +154,8 @@ T Terms::extent(const Rank *rank, SourceRange range) {
   return unique(std::move(term), {}, range);
 }
 T Terms::read(Tensor *tensor, ArrayRef<T> indices, Bounds bounds,
-              SourceRange range, bool needsProof) {
+              SourceRange range) {
   Term term;
-  term.proof = needsProof;
   term.termKind = Term::Kind::Read;
   term.tensorRef = tensor;
   term.sub = uint8_t(bounds);

@@ -69,8 +69,6 @@ public:
   bool readsData() const { return data; }
   /// A condition or the value of a tensor enters.
   bool mayBeAbsent() const { return partial; }
-  /// Some access is claimed inside for a reason that must be proved.
-  bool needsProof() const { return proof; }
 
   void Profile(llvm::FoldingSetNodeID &id) const;
 
@@ -80,7 +78,6 @@ private:
   uint8_t sub = 0;
   bool data = false;
   bool partial = false;
-  bool proof = false;
   int64_t intValue = 0;
   double realValue = 0;
   const Rank *rankRef = nullptr;
@@ -104,7 +101,7 @@ public:
   T coord(const Rank *rank, SourceRange range = {});
   T extent(const Rank *rank, SourceRange range = {});
   T read(Tensor *tensor, llvm::ArrayRef<T> indices, Bounds bounds,
-         SourceRange range = {}, bool needsProof = false);
+         SourceRange range = {});
   T map(Fn fn, llvm::ArrayRef<T> operands, SourceRange range = {});
   T cast(T operand, ScalarType type, SourceRange range = {});
   T where(T value, T condition, SourceRange range = {});
