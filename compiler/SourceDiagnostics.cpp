@@ -54,8 +54,10 @@ void SourceDiagnostics::render(Diagnostic &diagnostic) {
   for (Diagnostic &note : diagnostic.getNotes()) {
     std::string message = note.str();
     StringRef hint = message;
-    // The operation as MLIR prints it says nothing about the text.
-    if (hint.starts_with("see current operation"))
+    // The operation as MLIR prints it says nothing about the text, unless the
+    // compiler made a wrong one.
+    if (hint.starts_with("see current operation") &&
+        !StringRef(main.text).starts_with("'"))
       continue;
     if (hint.consume_front("hint: "))
       (notes.empty() ? main : notes.back()).hint = hint.str();

@@ -12,7 +12,7 @@ void RegionCode::bindCoordinate(Value name, Value i64) {
 }
 
 SmallVector<Scalar> RegionCode::emit(Block &block) {
-  for (Operation &op : block.without_terminator())
+  for (Operation &op : llvm::drop_end(block)) // attn.yield is no terminator
     emit(&op);
   return operands(&block.back());
 }
