@@ -102,6 +102,10 @@ public:
   /// Points where all indices of a read lie in the tensor's domain: the box of
   /// its extents, and for Bounds other than `data` the base points.
   PointSet inDomain(ReadOp read);
+  /// Is an index that is present surely in the rank's extent, wherever the read
+  /// is evaluated? Coordinates that a product relation determines are: points
+  /// beyond their extents are in no space, whatever the extents.
+  bool isInside(ReadOp read, unsigned position);
   PointSet basePoints(ReadOp read);
 
   /// `set` with all that is known of the variables in it.

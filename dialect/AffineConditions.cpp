@@ -205,6 +205,21 @@ PointSet IterationSpace::inExtent(ReadOp read, unsigned position) {
       PointSet::nonNegative(minus(extentOf(rank), index, -1)));
 }
 
+bool IterationSpace::isInside(ReadOp read, unsigned position) {
+  PointSet inside = inExtent(read, position);
+  Value index = read.getIndices()[position];
+  if (implies(PointSet::all(), inside) ||
+      implies(presence(index, Approximation::Over), inside))
+    return true;
+  StringAttr rank = read.getTensor().getType().getRanks()[position];
+  for (Attribute relation : cascade.getRelations())
+    if (auto sum = dyn_cast<SumAttr>(relation))
+      if (sum.getWhole() == rank || llvm::is_contained(sum.getParts(), rank))
+        return false;
+  auto form = determined(rank, *read->getParentRegion());
+  return form && *form == formOf(index);
+}
+
 PointSet IterationSpace::inDomain(ReadOp read) {
   PointSet box = PointSet::all();
   for (unsigned i = 0; i < read.getIndices().size(); ++i)

@@ -1,5 +1,6 @@
 //===- Presence.cpp - presence formulas of tensors --------------*- C++ -*-===//
 #include "dialect/Presence.h"
+#include "dialect/Affine.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/STLExtras.h"
@@ -77,6 +78,7 @@ private:
   Formula atom(Value value, bool wanted);
 
   PresenceAnalysis &analysis;
+  std::optional<IterationSpace> space;
   llvm::DenseMap<Value, bool> dependent;
   llvm::DenseMap<Value, Formula> presentOf;
   llvm::DenseMap<Value, Formula> truthOf[2];
@@ -109,6 +111,10 @@ PresenceAnalysis::Builder::inExtent(ReadOp read, unsigned position) {
   Value index = read.getIndices()[position];
   StringAttr rank = read.getTensor().getType().getRanks()[position];
   if (involvesErased(index))
+    return analysis.constant(true);
+  if (!space)
+    space.emplace(analysis.cascade);
+  if (space->isInside(read, position))
     return analysis.constant(true);
   PresenceFormula formula(Kind::InExtent);
   formula.terms.push_back({index});

@@ -7,28 +7,8 @@ using namespace mlir;
 using namespace attn;
 
 BoundsProver::BoundsProver(Region &region)
-    : region(region), space(region.getParentOfType<CascadeOp>()) {
+    : space(region.getParentOfType<CascadeOp>()) {
   space.addRegion(region);
-}
-
-/// The coordinate of the same rank: inside without a proof.
-bool BoundsProver::isPlain(ReadOp read, unsigned position) {
-  auto argument = dyn_cast<BlockArgument>(read.getIndices()[position]);
-  return argument && argument.getOwner() == &region.front() &&
-         coordinateName(argument) ==
-             read.getTensor().getType().getRanks()[position].getValue();
-}
-
-/// The coordinate that a product relation determines. Points beyond its extent
-/// are in no space, whatever the extents are.
-bool BoundsProver::isDetermined(ReadOp read, unsigned position) {
-  StringAttr rank = read.getTensor().getType().getRanks()[position];
-  for (Attribute relation : space.getCascade().getRelations())
-    if (auto sum = dyn_cast<SumAttr>(relation))
-      if (sum.getWhole() == rank || llvm::is_contained(sum.getParts(), rank))
-        return false;
-  auto form = space.determined(rank, region);
-  return form && *form == space.formOf(read.getIndices()[position]);
 }
 
 PointSet BoundsProver::evaluated(ReadOp read) {
@@ -46,8 +26,7 @@ PointSet BoundsProver::leaving(ReadOp read, unsigned position) {
 }
 
 std::optional<Point> BoundsProver::findLeaving(ReadOp read, unsigned position) {
-  if (isPlain(read, position) ||
-      space.implies(PointSet::all(), space.inExtent(read, position)))
+  if (space.isInside(read, position))
     return std::nullopt;
   // A small counterexample in the coordinates of this index reads best.
   NamedForms names;
@@ -57,15 +36,13 @@ std::optional<Point> BoundsProver::findLeaving(ReadOp read, unsigned position) {
     if (auto variable = form.getVariable())
       order.push_back(*variable);
   PointSet points = leaving(read, position).intersect(evaluated(read));
-  std::optional<Point> point = space.withFacts(points).sample(order);
-  if (!point || isDetermined(read, position))
-    return std::nullopt;
-  return point;
+  return space.withFacts(points).sample(order);
 }
 
 bool BoundsProver::isAlwaysOutside(ReadOp read, unsigned position) {
   StringAttr rank = read.getTensor().getType().getRanks()[position];
-  if (isPlain(read, position) || space.extentOf(rank).getConstant() == 0)
+  if (space.extentOf(rank).getConstant() == 0 ||
+      space.inExtent(read, position).isAll())
     return false;
   PointSet points = evaluated(read);
   return space.isEmpty(points.intersect(space.inExtent(read, position))) &&

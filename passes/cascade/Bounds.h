@@ -25,11 +25,8 @@ public:
   IterationSpace &getSpace() { return space; }
 
 private:
-  bool isPlain(ReadOp read, unsigned position);
-  bool isDetermined(ReadOp read, unsigned position);
   PointSet leaving(ReadOp read, unsigned position);
 
-  mlir::Region &region;
   IterationSpace space;
 };
 

@@ -8,6 +8,7 @@
 #include "passes/Passes.h"
 #include "passes/cascade/Dependences.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Matchers.h"
 
 namespace attn {
 #define GEN_PASS_DEF_ATTNGUARDS
@@ -40,7 +41,7 @@ public:
   bool madeTensors() const { return !tensors.empty(); }
 
 private:
-  /// Null stands for true.
+  /// Null stands for true, here and in `tensorOf`.
   Value write(Formula formula, Frame &frame, OpBuilder &b, Location loc);
   Value writeCall(Formula formula, Frame &frame, OpBuilder &b, Location loc);
   Value writeNode(const Node *node, ArrayRef<Value> at, OpBuilder &b,
@@ -83,7 +84,9 @@ Value Writer::unique(Operation *op, OpBuilder &b) {
   if (succeeded(b.tryFold(op, folded)) && !folded.empty() &&
       folded[0] != op->getResult(0)) {
     op->erase();
-    return folded[0];
+    op = folded[0].getDefiningOp();
+    if (!isa_and_nonnull<arith::ConstantOp>(op))
+      return folded[0];
   }
   for (Operation &other : *b.getInsertionBlock()) {
     if (&other == op)
@@ -245,8 +248,11 @@ Value Writer::writeCall(Formula formula, Frame &frame, OpBuilder &b,
     at.push_back(node->erased >> i & 1 ? Value() : term(t, frame, b));
   if (!needsTensor(node))
     return writeNode(node, at, b, loc);
+  Value tensor = tensorOf(node);
+  if (!tensor)
+    return {};
   llvm::erase(at, Value());
-  return unique(ReadOp::create(b, loc, tensorOf(node), at, Bounds::absent), b);
+  return unique(ReadOp::create(b, loc, tensor, at, Bounds::absent), b);
 }
 
 /// The formula of a node, inlined at the given coordinates (null: erased).
@@ -283,7 +289,7 @@ static void forEachCall(Formula formula,
 
 /// Does a chain of calls lead from a node back to it at other coordinates?
 /// Chains that pass their coordinates through unchanged close by the greatest
-/// solution.
+/// solution; those through the equations of another tensor end in its tensor.
 bool Writer::isRecursive(const Node *node) {
   if (auto it = recursive.find(node); it != recursive.end())
     return it->second;
@@ -312,6 +318,9 @@ bool Writer::isRecursive(const Node *node) {
       if (!isNew && (it->second || !moves))
         return;
       it->second = moves;
+      if (call->node != node && isa<EquationsOp>(call->node->definition) &&
+          isa<EinsumOp>(node->definition) && isRecursive(call->node))
+        return;
       stack.push_back({call->node, moves});
     });
   }
@@ -352,15 +361,20 @@ static SmallVector<Attribute> keptRanks(const Node *node) {
   return kept;
 }
 
-std::string Writer::nameOf(const Node *node) {
+static std::string companionName(Value tensor, Node::Mode mode,
+                                 uint64_t erased) {
   static constexpr const char *suffix[] = {".present", ".true", ".false"};
-  std::string name = tensorName(node->definition->getResult(0)).str() +
-                     suffix[node->mode];
-  auto type = cast<NamedTensorType>(node->definition->getResult(0).getType());
-  for (auto [i, rank] : llvm::enumerate(type.getRanks()))
-    if (node->erased >> i & 1)
+  std::string name = tensorName(tensor).str() + suffix[mode];
+  auto ranks = cast<NamedTensorType>(tensor.getType()).getRanks();
+  for (auto [i, rank] : llvm::enumerate(ranks))
+    if (erased >> i & 1)
       name += "." + rank.str();
   return name;
+}
+
+std::string Writer::nameOf(const Node *node) {
+  return companionName(node->definition->getResult(0), node->mode,
+                       node->erased);
 }
 
 Value Writer::tensorOf(const Node *node) {
@@ -443,6 +457,11 @@ Value Writer::einsumOf(const Node *node) {
   Value condition = writeNode(node, at, b, loc);
   active = std::move(saved);
   yieldSimplified(op.getMap(), condition, b, loc, /*total=*/true);
+  if (op.getResult(0).use_empty() && !isRecursive(node) &&
+      matchPattern(op.getMapYield().getOperand(0), m_One())) {
+    op.erase(); // true everywhere after all
+    return tensors[node] = Value();
+  }
   return op.getResult(0);
 }
 
@@ -478,11 +497,13 @@ Value Writer::equationsOf(const Node *node) {
       }
     if (Operation *definition = equation.getDefiningOp();
         definition && !isSelection(definition)) {
-      operands.push_back(
-          tensorOf(analysis.get(definition, erased, node->mode)));
-      continue;
+      Value operand = tensorOf(analysis.get(definition, erased, node->mode));
+      if (operand) {
+        operands.push_back(operand);
+        continue;
+      }
     }
-    // An input, or a selection: present where its element is.
+    // Present everywhere, or a selection: present where its element is.
     SmallVector<StringAttr> plain;
     for (auto [i, rank] :
          llvm::enumerate(cast<NamedTensorType>(equation.getType()).getRanks()))
@@ -493,14 +514,15 @@ Value Writer::equationsOf(const Node *node) {
         NamedTensorType::get(b.getContext(), plain, b.getI1Type());
     auto leaf = EinsumOp::create(
         b, source.getLoc(), TypeRange{operandType},
-        b.getArrayAttr(b.getStringAttr(tensorName(equation).str() + ".present")),
+        b.getArrayAttr(
+            b.getStringAttr(companionName(equation, node->mode, erased))),
         b.getArrayAttr(space), b.getArrayAttr({}), Attribute(), UnitAttr());
     OpBuilder inner(b.getContext());
     Block *block = inner.createBlock(&leaf.getMap());
     for (size_t i = 0; i < plain.size(); ++i)
       block->addArgument(b.getI32Type(), source.getLoc());
     Value value;
-    if (equation.getDefiningOp() && !erased) {
+    if (isSelection(equation.getDefiningOp()) && !erased) {
       PresenceFormula defined(Kind::Defined);
       defined.value = equation;
       Frame frame;
