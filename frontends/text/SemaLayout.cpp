@@ -281,7 +281,7 @@ Tensor *Sema::storeOutput(const LayoutPlan &plan, const Port &port,
   }
   T row = terms.coord(plan.fresh), one = terms.integer(1);
   llvm::SmallVector<T> indices;
-  T condition = nullptr;
+  T condition = nullptr, owned = nullptr;
   if (plan.kind == "packed") {
     const Rank *b = plan.logical[0];
     T begin = readTable(*plan.table, terms.coord(b), plainEnv({}));
@@ -322,6 +322,8 @@ Tensor *Sema::storeOutput(const LayoutPlan &plan, const Port &port,
       at.front() = owner;
     }
     T slot = lastWhere(page, holds(), "slot", plan.range);
+    owned = terms.orElse(terms.le(terms.integer(0), slot),
+                         terms.boolean(false));
     for (const Rank *rank : plan.logical) {
       if (owner && rank == batch.front())
         indices.push_back(owner);
@@ -335,13 +337,12 @@ Tensor *Sema::storeOutput(const LayoutPlan &plan, const Port &port,
   T value = terms.read(logical, indices, Bounds::data, plan.range);
   if (condition)
     value = terms.where(value, condition);
-  if (old && old->ranks == plan.stored) {
-    llvm::SmallVector<T> same;
-    for (const Rank *rank : plan.stored)
-      same.push_back(terms.coord(rank));
-    value =
-        terms.orElse(value, terms.read(old, same, Bounds::inside, plan.range));
-  }
+  // Pages that the table does not list keep what they hold.
+  if (old && owned && ArrayRef(old->ranks) == ArrayRef(plan.stored))
+    value = terms.orElse(
+        value, terms.where(terms.read(old, identity(plan.stored),
+                                      Bounds::inside, plan.range),
+                           terms.map(Fn::not_, owned)));
   Tensor *stored = model.addTensor((port.name.name + ".stored").str(),
                                    plan.stored, port.range);
   stored->declared = port.type.type;

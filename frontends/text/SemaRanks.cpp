@@ -227,7 +227,8 @@ void Sema::solveExtents(bool final) {
   for (OffsetPair &pair : model.offsets) {
     if (!pair.rows->known())
       pair.rows->extent = pair.rowsExtent;
-    else if (!pair.offsets->extent)
+    else if (!pair.offsets->extent &&
+             !reaches(pair.offsetsExtent, pair.offsets, 0))
       pair.offsets->extent = pair.offsetsExtent;
   }
   for (Rank &rank : model.ranks)
