@@ -90,7 +90,7 @@ def Attn_KernelOp : Attn_Op<"kernel", [
 }
 
 def Attn_ReturnOp : Attn_Op<"return", [
-    ParentOneOf<["CascadeOp", "KernelOp"]>]> {
+    Terminator, ParentOneOf<["CascadeOp", "KernelOp"]>]> {
   let summary = "the outputs of a cascade or kernel";
   let arguments = (ins Variadic<Attn_NamedTensor>:$outputs);
   let assemblyFormat = "attr-dict ($outputs^ `:` type($outputs))?";
@@ -228,7 +228,7 @@ def Attn_OrderOp : Attn_Op<"order", [
 }
 
 def Attn_YieldOp : Attn_Op<"yield", [
-    Pure, ParentOneOf<["EinsumOp", "OrderOp", "MonoidOp"]>]> {
+    Pure, Terminator, ParentOneOf<["EinsumOp", "OrderOp", "MonoidOp"]>]> {
   let summary = "the value of a region";
   let arguments = (ins Variadic<Attn_Scalar>:$values);
   let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
