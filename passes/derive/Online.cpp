@@ -268,7 +268,7 @@ Value Deriver::pointTile(EinsumOp op) {
   auto map = [&](ExprBuilder &e, Coordinates &at) {
     whole(e, at);
     Value value = rebuild(e, op, op.getMapYield().getOperand(0), at);
-    return op.isReduction() ? value : e.where(value, inside(e, at));
+    return e.where(value, inside(e, at));
   };
   auto exists = [&](ExprBuilder &e, Coordinates &at) {
     whole(e, at);

@@ -220,6 +220,12 @@ Value Tiler::load(ReadOp read, EinsumOp op, RankRef order, Phase phase) {
 Value Tiler::dropImplied(Value root) {
   while (auto where = root.getDefiningOp<WhereOp>()) {
     auto implied = conditions.of(where.getValue());
+    // So are those of a guard: nobody reads the result elsewhere.
+    auto op = cast<EinsumOp>(where->getParentOp());
+    if (op.isReduction()) {
+      auto guard = conditions.of(op);
+      implied.insert(guard.begin(), guard.end());
+    }
     SmallVector<Value> parts;
     PresenceConditions::conjuncts(where.getCondition(), parts);
     if (!llvm::all_of(parts, [&](Value part) {
