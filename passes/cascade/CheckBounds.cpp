@@ -33,8 +33,9 @@ static LogicalResult reportLeaving(IterationSpace &space, ReadOp read,
   llvm::erase_if(names, [&](auto &pair) { return pair.first == text; });
   InFlightDiagnostic error = read.emitError()
                              << printAccess(read) << " may leave rank "
-                             << rank.getValue() << ": " << text << " = "
-                             << value;
+                             << rank.getValue() << ": " << text;
+  if (text != std::to_string(value))
+    error << " = " << value;
   for (auto [i, pair] : llvm::enumerate(names))
     error << (i ? ", " : " at ") << pair.first << " = "
           << evaluate(pair.second, point);
