@@ -1,0 +1,214 @@
+//===- Oracle.cpp - how far a compiled program may be off -------*- C++ -*-===//
+#include "test/fuzz/cascade-fuzz/Oracle.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Builders.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+using namespace attn;
+
+namespace {
+
+/// Does the value depend on a tensor? What depends on coordinates alone is
+/// computed in f64 (LANGUAGE section 10).
+bool readsTensor(Value value, llvm::DenseMap<Value, bool> &known) {
+  Operation *op = value.getDefiningOp();
+  if (!op)
+    return false;
+  auto found = known.find(value);
+  if (found != known.end())
+    return found->second;
+  bool reads =
+      isa<ReadOp>(op) || llvm::any_of(op->getOperands(), [&](Value operand) {
+        return readsTensor(operand, known);
+      });
+  return known[value] = reads;
+}
+
+/// The 16-bit type a value is stored in, if it is read from one.
+Type narrowType(Value value) {
+  Operation *op = value.getDefiningOp();
+  if (auto read = dyn_cast_or_null<ReadOp>(op)) {
+    auto type = cast<NamedTensorType>(read.getTensor().getType());
+    Type element = type.getElementType();
+    bool isPort = isa<BlockArgument>(read.getTensor());
+    return isPort && (element.isBF16() || element.isF16()) ? element : Type();
+  }
+  if (auto choice = dyn_cast_or_null<ElseOp>(op)) {
+    Type left = narrowType(choice.getValue());
+    return left == narrowType(choice.getOtherwise()) ? left : Type();
+  }
+  if (auto where = dyn_cast_or_null<WhereOp>(op))
+    return narrowType(where.getValue());
+  return {};
+}
+
+/// `value` as it is after rounding to `type`, for all its uses.
+void roundValue(Value value, Type type) {
+  OpBuilder builder(value.getContext());
+  builder.setInsertionPointAfterValue(value);
+  auto cast =
+      CastOp::create(builder, value.getLoc(), value.getType(), value, type);
+  value.replaceAllUsesExcept(cast.getResult(), cast);
+}
+
+/// Rounds one factor of a product of sum[r](x * y) to the other's type.
+void roundFactors(EinsumOp einsum) {
+  Value term = einsum.getMapYield().getValues()[0];
+  while (auto where = term.getDefiningOp<WhereOp>())
+    term = where.getValue();
+  auto product = term.getDefiningOp<MapOp>();
+  if (!product || product.getFn() != Fn::mul)
+    return;
+  for (unsigned side : {0u, 1u}) {
+    Value other = product.getOperands()[1 - side];
+    Type narrow = narrowType(product.getOperands()[side]);
+    if (!narrow || narrowType(other))
+      continue;
+    OpBuilder builder(product);
+    product->setOperand(1 - side,
+                        CastOp::create(builder, product.getLoc(),
+                                       other.getType(), other, narrow));
+  }
+}
+
+/// Each term times 1 + 2^-22 (u - 1/2), u random per point.
+void disturbTerms(EinsumOp einsum) {
+  YieldOp yield = einsum.getMapYield();
+  OpBuilder builder(yield);
+  Location loc = yield.getLoc();
+  auto real = [&](double value) -> Value {
+    return arith::ConstantOp::create(builder, loc,
+                                     builder.getF64FloatAttr(value));
+  };
+  auto map = [&](Fn fn, ValueRange operands) -> Value {
+    return MapOp::create(builder, loc, fn, operands);
+  };
+  for (OpOperand &operand : yield->getOpOperands()) {
+    if (!operand.get().getType().isF64())
+      continue;
+    SmallVector<Value> words = {
+        arith::ConstantOp::create(builder, loc, builder.getI32IntegerAttr(17))};
+    llvm::append_range(words, einsum.getMap().getArguments());
+    if (words.size() == 1)
+      words.push_back(words.front());
+    Value noise = map(Fn::sub, {map(Fn::uniform, words), real(0.5)});
+    Value factor =
+        map(Fn::add, {real(1), map(Fn::mul, {real(0x1p-22), noise})});
+    operand.set(map(Fn::mul, {operand.get(), factor}));
+  }
+}
+
+double roundoff(Type type) {
+  auto real = dyn_cast<FloatType>(type);
+  return real ? std::ldexp(1.0, -int(real.getFPMantissaWidth())) : 0;
+}
+
+std::string indexText(ArrayRef<int64_t> shape, int64_t flat) {
+  std::string text;
+  for (unsigned axis = shape.size(); axis-- > 0;) {
+    text =
+        std::to_string(flat % shape[axis]) + (text.empty() ? "" : ",") + text;
+    flat /= shape[axis];
+  }
+  return "[" + text + "]";
+}
+
+/// The same number, or both NaN.
+bool same(double a, double b) {
+  return a == b || (std::isnan(a) && std::isnan(b));
+}
+
+} // namespace
+
+OwningOpRef<ModuleOp> fuzz::makeNaive(ModuleOp module) {
+  OwningOpRef<ModuleOp> copy(cast<ModuleOp>(module->clone()));
+  Type f32 = Float32Type::get(module.getContext());
+  copy->walk([&](EinsumOp einsum) {
+    auto type = cast<NamedTensorType>(einsum.getResult(0).getType());
+    std::optional<Reduce> reduce = einsum.builtinReduce();
+    if (type.getElementType().isF64())
+      return;
+    llvm::DenseMap<Value, bool> known;
+    SmallVector<Value> values;
+    einsum.getMap().walk([&](MapOp map) {
+      if (map.getResult().getType().isF64() &&
+          readsTensor(map.getResult(), known))
+        values.push_back(map.getResult());
+    });
+    for (Value value : values)
+      roundValue(value, f32);
+    if (reduce == Reduce::sum)
+      roundFactors(einsum);
+    if (reduce == Reduce::sum || reduce == Reduce::prod)
+      disturbTerms(einsum);
+  });
+  return copy;
+}
+
+std::string fuzz::difference(const Array &got, const Array &want,
+                             Precision precision,
+                             llvm::function_ref<const Array *()> naive) {
+  int64_t count = want.size(), wrong = 0;
+  if (got.shape != want.shape)
+    return "has another shape";
+  std::string problem;
+  auto report = [&](int64_t i, const std::string &a, const std::string &b,
+                    const std::string &more) {
+    if (++wrong == 1)
+      problem = indexText(want.shape, i) + " is " + a + ", not " + b + more;
+  };
+  if (!want.isReal()) {
+    for (int64_t i = 0; i < count; ++i)
+      if (got.integers[i] != want.integers[i])
+        report(i, std::to_string(got.integers[i]),
+               std::to_string(want.integers[i]), "");
+  } else {
+    bool exact = precision == Precision::Exact;
+    double stored = exact ? 0x1p-53 : roundoff(got.element);
+    double computed = exact ? 0x1p-46 : 0x1p-24;
+    double tiny = exact ? 0x1p-900 : got.element.isF16() ? 0x1p-24 : 0x1p-126;
+    double largest = 0;
+    for (double value : want.reals)
+      if (std::isfinite(value))
+        largest = std::max(largest, std::abs(value));
+    const Array *rough = nullptr;
+    double error = 0;
+    for (int64_t i = 0; i < count; ++i) {
+      double g = got.reals[i], w = want.reals[i];
+      double rounded = exact ? w : roundTo(got.element, w);
+      if (same(g, w) || same(g, rounded))
+        continue;
+      double allowed = stored * std::abs(w) + 32 * computed * largest + tiny;
+      bool finite = std::isfinite(g) && std::isfinite(w);
+      if (finite && std::abs(g - w) <= allowed)
+        continue;
+      if (!rough && (rough = naive()))
+        for (int64_t k = 0; k < count; ++k) {
+          double e = std::abs(rough->reals[k] - want.reals[k]);
+          if (std::isfinite(e))
+            error = std::max(error, e);
+        }
+      if (rough) {
+        // Conditioning is what the naive error shows; between stages it meets
+        // the roundoff of f64, of which some hundreds accumulate.
+        double scaled = exact ? 0x1p-20 * error : 2 * error;
+        if (finite && std::abs(g - w) <= allowed + scaled)
+          continue;
+        double r = rough->reals[i];
+        if (!finite && (same(r, g) || std::isfinite(r) != std::isfinite(w)))
+          continue;
+        // At the edge of the storage type's range.
+        if (std::isfinite(w) && std::isinf(g) && !exact &&
+            std::isinf(roundTo(got.element, w * 1.01)))
+          continue;
+      }
+      report(i, llvm::formatv("{0:E8}", g), llvm::formatv("{0:E8}", w),
+             llvm::formatv(" (allowed {0:E2}, naive error {1:E2})", allowed,
+                           error));
+    }
+  }
+  if (wrong > 1)
+    problem += llvm::formatv(" and {0} more of {1} points", wrong - 1, count);
+  return problem;
+}
