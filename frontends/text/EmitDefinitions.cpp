@@ -29,6 +29,42 @@ static bool fits(const Tensor &tensor, Ty from) {
   return isReal(to) ? isReal(from) : to == from;
 }
 
+/// Takes over the definition that `copy` only copies, if nothing else reads it.
+static bool absorb(Definition &copy,
+                   const llvm::DenseMap<const Tensor *, unsigned> &uses) {
+  if (copy.absorbed || copy.kind != Definition::Kind::Map ||
+      !copy.terms[0]->is(Term::Kind::Read))
+    return false;
+  T read = copy.terms[0];
+  Tensor *source = read->tensor(), *target = copy.results[0];
+  Definition *from = source->definition;
+  if (!from || !source->helper || from == &copy || uses.lookup(source) != 1 ||
+      from->results.size() != 1 || from->space.size() != copy.space.size() ||
+      from->kind == Definition::Kind::Equations)
+    return false;
+  Ty type = source->declared ? text::typeOf(*source->declared) : source->type;
+  if (!fits(*target, type) || (source->declared && target->declared &&
+                               source->declared != target->declared))
+    return false;
+  for (auto [index, rank] : llvm::zip(read->operands(), from->space))
+    if (!index->is(Term::Kind::Coord) || index->rank() != rank)
+      return false;
+  if (from->kind == Definition::Kind::Order && copy.space.back() != from->to)
+    return false;
+  copy.kind = from->kind;
+  copy.terms = from->terms;
+  copy.reduced = from->reduced;
+  copy.reduce = from->reduce;
+  copy.monoid = from->monoid;
+  copy.from = from->from;
+  copy.to = from->to;
+  if (source->declared)
+    target->declared = source->declared;
+  from->absorbed = true;
+  source->definition = nullptr;
+  return true;
+}
+
 void Emitter::absorbCopies() {
   // A term is shared by the definitions that hold it: count per definition.
   llvm::DenseMap<const Tensor *, unsigned> uses;
@@ -41,41 +77,9 @@ void Emitter::absorbCopies() {
   }
   for (const StoredPort &output : model.outputs)
     ++uses[output.tensor];
-  for (Definition &copy : model.definitions) {
-    if (copy.kind != Definition::Kind::Map ||
-        !copy.terms[0]->is(Term::Kind::Read))
-      continue;
-    T read = copy.terms[0];
-    Tensor *source = read->tensor(), *target = copy.results[0];
-    Definition *from = source->definition;
-    if (!from || !source->helper || from == &copy || uses[source] != 1 ||
-        from->results.size() != 1 || from->space.size() != copy.space.size() ||
-        from->kind == Definition::Kind::Equations ||
-        !fits(*target, source->declared ? text::typeOf(*source->declared)
-                                        : source->type))
-      continue;
-    if (source->declared && target->declared &&
-        source->declared != target->declared)
-      continue;
-    bool same =
-        llvm::all_of(llvm::zip(read->operands(), from->space), [](auto pair) {
-          auto [index, rank] = pair;
-          return index->is(Term::Kind::Coord) && index->rank() == rank;
-        });
-    if (!same || (from->kind == Definition::Kind::Order &&
-                  copy.space.back() != from->to))
-      continue;
-    copy.kind = from->kind;
-    copy.terms = from->terms;
-    copy.reduced = from->reduced;
-    copy.reduce = from->reduce;
-    copy.monoid = from->monoid;
-    copy.from = from->from;
-    copy.to = from->to;
-    if (source->declared)
-      target->declared = source->declared;
-    source->definition = nullptr;
-  }
+  for (Definition &definition : model.definitions)
+    while (absorb(definition, uses))
+      ;
 }
 
 //===----------------------------------------------------------------------===//

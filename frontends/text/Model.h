@@ -65,6 +65,7 @@ struct Tensor;
 struct Definition {
   enum class Kind { Map, Reduce, Monoid, Order, Equations };
   Kind kind = Kind::Map;
+  bool absorbed = false; ///< another definition stands for it
   SourceRange range;
   RankList space;
   llvm::SmallVector<Tensor *, 1> results;
