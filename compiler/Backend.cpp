@@ -40,13 +40,27 @@ llvm::Expected<CodegenOptions> attn::codegenOptions(StringRef target) {
   return options;
 }
 
-llvm::Expected<OwningOpRef<ModuleOp>> attn::derive(Program &program) {
+/// A copy of the cascades after a pipeline.
+static llvm::Expected<OwningOpRef<ModuleOp>>
+transformed(Program &program, llvm::function_ref<void(PassManager &)> build) {
   OwningOpRef<ModuleOp> copy(cast<ModuleOp>(program.module.get()->clone()));
   PassManager passes(program.context.get());
-  buildDerivation(passes);
+  build(passes);
   if (failed(passes.run(*copy)))
     return makeError("no algorithm could be derived");
   return copy;
+}
+
+llvm::Expected<OwningOpRef<ModuleOp>> attn::derive(Program &program) {
+  return transformed(program,
+                     [](PassManager &passes) { buildDerivation(passes); });
+}
+
+llvm::Expected<OwningOpRef<ModuleOp>> attn::schedule(Program &program) {
+  return transformed(program, [](PassManager &passes) {
+    buildDerivation(passes);
+    buildSchedule(passes);
+  });
 }
 
 llvm::Expected<Generated> attn::generateCode(Program &program,
@@ -55,10 +69,10 @@ llvm::Expected<Generated> attn::generateCode(Program &program,
   auto options = codegenOptions(target);
   if (!options)
     return options.takeError();
-  auto derived = derive(program);
-  if (!derived)
-    return derived.takeError();
-  return generate(**derived, *options);
+  auto scheduled = schedule(program);
+  if (!scheduled)
+    return scheduled.takeError();
+  return generate(**scheduled, *options);
 }
 
 llvm::Expected<std::unique_ptr<Jit>> attn::jitCompile(Program &program,

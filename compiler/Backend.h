@@ -14,9 +14,10 @@ int checkTarget(llvm::StringRef target, bool run);
 /// Targets (separated by commas, best first) and the emitters of kernels.
 llvm::Expected<CodegenOptions> codegenOptions(llvm::StringRef target);
 
-/// A copy of the program's cascades with the algorithm derived, ready to be
-/// lowered.
+/// Copies of the program's cascades: with the algorithm derived, and with its
+/// kernels scheduled as tile programs, ready to be lowered.
 llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> derive(Program &program);
+llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> schedule(Program &program);
 
 /// LLVM IR of all cascades, not optimised. Diagnostics go to stderr.
 llvm::Expected<Generated> generateCode(Program &program,

@@ -1,4 +1,5 @@
 //===- Compile.cpp - attnc FILE -o LIB, attnc FILE --emit STAGE -*- C++ -*-===//
+#include "compiler/Aot.h"
 #include "compiler/Backend.h"
 #include "compiler/Files.h"
 #include "compiler/SourceDiagnostics.h"
@@ -43,23 +44,57 @@ int emitDerived(const Options &options, Program &program) {
                  : complain(derived.takeError());
 }
 
-int emitLLVM(const Options &options, Program &program) {
+int emitTile(const Options &options, Program &program) {
+  auto tiles = schedule(program);
+  return tiles ? emitModule(options, **tiles) : complain(tiles.takeError());
+}
+
+template <Artifact kind>
+int emitCode(const Options &options, Program &program) {
+  auto codegen = codegenOptions(options.target);
+  if (!codegen)
+    return complain(codegen.takeError());
   auto generated = generateCode(program, options.target);
   if (!generated)
     return complain(generated.takeError());
-  return print(options, [&](llvm::raw_ostream &os) {
-    generated->module->print(os, nullptr);
-  });
+  llvm::SmallString<0> buffer;
+  llvm::raw_svector_ostream os(buffer);
+  if (llvm::Error error =
+          emitArtifact(*generated, *codegen->targets.front(), kind, os))
+    return complain(std::move(error));
+  return print(options, [&](llvm::raw_ostream &out) { out << buffer; });
+}
+
+int emitLibrary(const Options &options, Program &program) {
+  if (options.output.empty())
+    return complain(ExitUsage, "-o says where the library is to be written");
+  auto codegen = codegenOptions(options.target);
+  if (!codegen)
+    return complain(codegen.takeError());
+  auto generated = generateCode(program, options.target);
+  if (!generated)
+    return complain(generated.takeError());
+  LibraryOptions library;
+  library.path = options.output;
+  llvm::Error error = writeLibrary(std::move(*generated), *program.module,
+                                   *codegen->targets.front(), library);
+  return error ? complain(std::move(error)) : ExitOk;
 }
 
 } // namespace
 
 int attn::compileCommand(const Options &options) {
   auto emit =
-      llvm::StringSwitch<int (*)(const Options &, Program &)>(options.emit)
+      llvm::StringSwitch<int (*)(const Options &, Program &)>(
+          options.emit.empty() && !options.output.empty() ? "lib"
+                                                          : options.emit)
           .Case("attn", emitAttn)
           .Case("derived", emitDerived)
-          .Case("llvm", emitLLVM)
+          .Case("tile", emitTile)
+          .Case("llvm", emitCode<Artifact::LLVM>)
+          .Case("asm", emitCode<Artifact::Assembly>)
+          .Case("obj", emitCode<Artifact::Object>)
+          .Case("lib", emitLibrary)
           .Default(nullptr);
   if (options.emit == "ptx" || options.emit == "cubin")
     return complain(ExitUnavailable,
