@@ -180,11 +180,11 @@ void CascadeLowering::lowerPlain(const Unit &unit) {
 }
 
 /// Equations may leave holes in their box: no point is present until stored.
+/// Before the first of the steps that store to them.
 void CascadeLowering::clearPresence(const Step &step) {
-  llvm::SmallPtrSet<Operation *, 4> seen;
   for (unsigned u : step.units)
     for (const Target &target : plan.units[u].targets) {
-      if (!target.pattern || !seen.insert(target.tensor.getDefiningOp()).second)
+      if (!target.pattern || !cleared.insert(target.tensor.getDefiningOp()).second)
         continue;
       const Placement &p = plan.placement(target.tensor);
       if (p.presenceSlot < 0)

@@ -90,6 +90,7 @@ private:
   Plan plan;
   llvm::SmallVector<std::function<Value(CodeBuilder &, Frame &)>> scratch;
   unsigned steps = 0;
+  llvm::SmallPtrSet<mlir::Operation *, 4> cleared;
   std::unique_ptr<CodeBuilder> runBuilder;
   std::unique_ptr<Frame> runFrame;
 };
