@@ -40,6 +40,15 @@ static bool isIndex(ReadOp read) {
   return false;
 }
 
+/// True if an access may be a base point of a recurrence: tiles are loaded from
+/// the box of a tensor's ranks.
+static bool readsBasePoint(EinsumOp op) {
+  return llvm::any_of(readsOf(op), [&](ReadOp read) {
+    return read.getTensor().getDefiningOp<EquationsOp>() &&
+           !isPlainRead(read, op);
+  });
+}
+
 namespace {
 
 class Finder {
@@ -49,14 +58,19 @@ public:
   SmallVector<Stream> run();
 
 private:
+  /// Order does not matter to it, and it has an identity.
+  static bool isCommutative(EinsumOp op) {
+    constexpr Reduce kinds[] = {Reduce::sum, Reduce::prod, Reduce::max,
+                                Reduce::min, Reduce::any,  Reduce::all,
+                                Reduce::count};
+    auto kind = op.builtinReduce();
+    return kind && llvm::is_contained(kinds, *kind);
+  }
+
   /// A built-in reduction over one rank that keeps at least one.
   static StringAttr streamedRank(EinsumOp op) {
-    auto kind = op.builtinReduce();
-    constexpr Reduce streamable[] = {Reduce::sum, Reduce::prod, Reduce::max,
-                                     Reduce::min, Reduce::any,  Reduce::all,
-                                     Reduce::count};
-    if (!kind || !llvm::is_contained(streamable, *kind) ||
-        op.getReduced().size() != 1 || op.getSpace().empty())
+    if (!isCommutative(op) || op.getReduced().size() != 1 ||
+        op.getSpace().empty())
       return {};
     return cast<StringAttr>(op.getReduced()[0]);
   }
@@ -112,15 +126,16 @@ bool Finder::collect(EinsumOp op, Stream &stream) {
       bool crossesRows = llvm::any_of(def.getReduced(), [&](Attribute rank) {
         return llvm::is_contained(stream.rows, rank);
       });
-      bool builtin = !def.isReduction() || def.builtinReduce();
-      if (!crossesRows && builtin && collect(def, stream))
+      bool fits =
+          (!def.isReduction() || isCommutative(def)) && !readsBasePoint(def);
+      if (!crossesRows && fits && collect(def, stream))
         stream.points.insert(def);
       continue;
     }
     if (!fuseLate || !isPlain || contains(def.getSpace(), stream.rank))
       continue;
     if (streamedRank(def) == stream.rank) {
-      if (!collect(def, stream))
+      if (readsBasePoint(def) || !collect(def, stream))
         return false;
       stream.reductions.insert(def);
       continue;
@@ -210,6 +225,8 @@ bool Finder::isWorthwhile(const Stream &stream) {
 
 std::optional<Stream> Finder::streamOf(EinsumOp sink, bool late) {
   fuseLate = late;
+  if (readsBasePoint(sink))
+    return std::nullopt;
   Stream stream;
   stream.rank = streamedRank(sink);
   stream.rows = strings(sink.getSpace());
