@@ -5,6 +5,7 @@
 // in registers: an operand that does not move with the rows is then loaded once
 // for all of them.
 //===----------------------------------------------------------------------===//
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/cpu/tile/Lowering.h"
 
@@ -393,9 +394,9 @@ Scalar EinsumEmitter::element(unsigned number, Place all, Cache &cache) {
   auto [it, added] = cache.try_emplace({number, place}, Scalar());
   if (!added)
     return it->second;
-  auto test = [&](Value bytes) {
-    return b.compare(CmpIPredicate::ne, bytes, b.integer(bytes.getType(), 0));
-  };
+  // Truncation, for a comparison with 0 would be inverted and the select with
+  // it, which then is no masked instruction.
+  auto test = [&](Value bytes) { return b.convert(bytes, b.getI1Type()); };
   const Tile &tile = operand.tile;
   Scalar scalar;
   scalar.value = loadOperand(operand, tile.base, tile.element, all);
@@ -510,9 +511,14 @@ Value EinsumEmitter::combine(Value sum, Scalar point) {
   x = b.splat(x, sum.getType());
   switch (kind) {
   case Reduce::sum:
-  case Reduce::count:
-    next = b.add(x, sum);
+  case Reduce::count: {
+    auto product = x.getDefiningOp<arith::MulFOp>();
+    next = product && b.target.fma
+               ? Value(math::FmaOp::create(b, product.getLhs(),
+                                           product.getRhs(), sum))
+               : b.add(x, sum);
     break;
+  }
   case Reduce::prod:
     next = b.mul(x, sum);
     break;
