@@ -62,9 +62,13 @@ private:
   Ty typeOf(T term) { return types.of(term); }
   /// `term` as a value of type `wanted`, by the conversions that are implicit.
   enum class Use { Operand, Index, Condition, Integer };
-  mlir::Value emitAs(T term, Ty wanted, Use use = Use::Operand);
-  /// `term` as the value stored in an element of `type`.
-  mlir::Value emitFor(T term, const Tensor &tensor);
+  mlir::Value emitAs(T term, Ty wanted, SourceRange range,
+                     Use use = Use::Operand);
+  /// Operand `i` of `term`, likewise.
+  mlir::Value emitOperand(T term, unsigned i, Ty wanted,
+                          Use use = Use::Operand) {
+    return emitAs(term->operand(i), wanted, term->operandRange(i), use);
+  }
   mlir::Type scalar(Ty type);
   mlir::Value constant(T term, Ty type);
   void error(SourceRange range, const llvm::Twine &text,

@@ -52,6 +52,7 @@ static bool absorb(Definition &copy,
   if (from->kind == Definition::Kind::Order && copy.space.back() != from->to)
     return false;
   copy.kind = from->kind;
+  copy.valueRange = from->valueRange;
   copy.terms = from->terms;
   copy.reduced = from->reduced;
   copy.reduce = from->reduce;
@@ -179,7 +180,10 @@ void Emitter::emitMap(Definition &definition) {
                        mlir::Attribute(), tensor.declared.has_value());
   mlir::OpBuilder::InsertionGuard guard(builder);
   openRegion(einsum.getMap(), definition.space);
-  mlir::Value value = emitFor(definition.terms[0], tensor);
+  Ty type = tensor.declared ? text::typeOf(*tensor.declared) : tensor.type;
+  mlir::Value value =
+      emitAs(definition.terms[0], type == Ty::None ? Ty::F32 : type,
+             definition.valueRange, Use::Integer);
   YieldOp::create(builder, here, value);
   settle(definition, einsum.getResults(), values, placeholders);
 }
@@ -206,17 +210,18 @@ void Emitter::emitReduce(Definition &definition) {
   for (auto [i, term] : llvm::enumerate(definition.terms)) {
     Ty type = typeOf(term);
     if (definition.monoid) {
-      yielded.push_back(emitAs(term, definition.monoid->types[i]));
+      yielded.push_back(
+          emitAs(term, definition.monoid->types[i], definition.valueRange));
       continue;
     }
     if (op == Reduce::any || op == Reduce::all) {
       if (type != Ty::Bool) {
         StringRef name = stringifyReduce(op);
-        error(definition.range, name + " takes bool operands",
+        error(definition.valueRange, name + " takes bool operands",
               "parenthesise the comparison inside: `" + name + "[k](J == h)`");
-        type = Ty::Bool;
+        term = model.terms.boolean(true);
       }
-      yielded.push_back(emitAs(term, type));
+      yielded.push_back(emitAs(term, Ty::Bool, definition.valueRange));
       continue;
     }
     bool arithmetic = op == Reduce::sum || op == Reduce::prod ||
@@ -224,7 +229,7 @@ void Emitter::emitReduce(Definition &definition) {
     // Numbers for arithmetic; any present value counts.
     if (arithmetic && type == Ty::Bool)
       type = Ty::I32;
-    yielded.push_back(emitAs(term, type));
+    yielded.push_back(emitAs(term, type, definition.valueRange));
   }
   YieldOp::create(builder, here, yielded);
   settle(definition, einsum.getResults(), values, placeholders);
@@ -242,7 +247,7 @@ void Emitter::emitOrder(Definition &definition) {
   openRegion(order.getKeys(), ranks);
   llvm::SmallVector<mlir::Value> keys;
   for (T term : definition.terms)
-    keys.push_back(emitAs(term, typeOf(term)));
+    keys.push_back(emitAs(term, typeOf(term), definition.valueRange));
   YieldOp::create(builder, here, keys);
   settle(definition, order->getResults(), values, placeholders);
 }
@@ -311,7 +316,7 @@ std::string Emitter::declareMonoid(MonoidUse &use) {
     states.push_back(block.addArgument(scalar(use.types[i % count]), here));
   llvm::SmallVector<mlir::Value> yielded;
   for (auto [term, type] : llvm::zip(use.combination, use.types))
-    yielded.push_back(emitAs(term, type));
+    yielded.push_back(emitAs(term, type, use.decl->range()));
   YieldOp::create(builder, here, yielded);
   types = std::move(outerTypes);
   emitted.clear();

@@ -49,9 +49,8 @@ Value Emitter::emit(T term) {
   return value;
 }
 
-Value Emitter::emitAs(T term, Ty wanted, Use use) {
+Value Emitter::emitAs(T term, Ty wanted, SourceRange range, Use use) {
   Ty type = typeOf(term);
-  SourceRange range = term->range();
   if (wanted == Ty::Bool && type != Ty::Bool) {
     error(range, "number used as a bool", "compare it: `x != 0`");
     return constant(model.terms.boolean(false), Ty::Bool);
@@ -86,13 +85,6 @@ Value Emitter::emitAs(T term, Ty wanted, Use use) {
   return converted[{term, unsigned(wanted)}] = result;
 }
 
-Value Emitter::emitFor(T term, const Tensor &tensor) {
-  Ty wanted = tensor.declared ? text::typeOf(*tensor.declared) : tensor.type;
-  if (wanted == Ty::None)
-    wanted = Ty::F32;
-  return emitAs(term, wanted, Use::Integer);
-}
-
 Value Emitter::emitUncached(T term) {
   mlir::Location location = locate(term->range());
   switch (term->kind()) {
@@ -110,10 +102,10 @@ Value Emitter::emitUncached(T term) {
                             rankName(term->rank()));
   case Term::Kind::Read: {
     llvm::SmallVector<Value> indices;
-    for (T index : term->operands()) {
+    for (auto [i, index] : llvm::enumerate(term->operands())) {
       Ty type = typeOf(index);
       indices.push_back(
-          emitAs(index, isInteger(type) ? type : Ty::I32, Use::Index));
+          emitOperand(term, i, isInteger(type) ? type : Ty::I32, Use::Index));
     }
     return ReadOp::create(
         builder, location, valueOf(term->tensor()), indices,
@@ -123,15 +115,14 @@ Value Emitter::emitUncached(T term) {
     return emitMapTerm(term);
   case Term::Kind::Cast: {
     mlir::Type type = storageType(term->storage(), builder.getContext());
-    Value operand = emitAs(term->operand(0), typeOf(term->operand(0)));
+    Value operand = emitOperand(term, 0, typeOf(term->operand(0)));
     return CastOp::create(builder, location, scalarTypeOf(type), operand,
                           mlir::TypeAttr::get(type));
   }
   case Term::Kind::Where: {
-    T value = term->operand(0);
-    Value operand = emitAs(value, typeOf(value));
+    Value operand = emitOperand(term, 0, typeOf(term->operand(0)));
     return WhereOp::create(builder, location, operand,
-                           emitAs(term->operand(1), Ty::Bool, Use::Condition));
+                           emitOperand(term, 1, Ty::Bool, Use::Condition));
   }
   case Term::Kind::Else:
     return emitElse(term);
@@ -142,7 +133,7 @@ Value Emitter::emitUncached(T term) {
 Value Emitter::emitElse(T term) {
   T value = term->operand(0), otherwise = term->operand(1);
   Ty type = typeOf(term);
-  Value first = emitAs(value, type);
+  Value first = emitOperand(term, 0, type);
   // `x where p else true` meant a predicate; as it stands it fills x.
   if (type != Ty::Bool && otherwise->is(Term::Kind::Bool)) {
     T filled = value;
@@ -158,7 +149,7 @@ Value Emitter::emitElse(T term) {
     otherwise = model.terms.integer(otherwise->integer());
   }
   return ElseOp::create(builder, locate(term->range()), first,
-                        emitAs(otherwise, type));
+                        emitAs(otherwise, type, term->operandRange(1)));
 }
 
 Value Emitter::emitMapTerm(T term) {
@@ -169,8 +160,8 @@ Value Emitter::emitMapTerm(T term) {
     joined = std::max(joined, typeOf(operand));
   llvm::SmallVector<Value> operands;
   auto each = [&](Ty wanted, Use use = Use::Operand) {
-    for (T operand : term->operands())
-      operands.push_back(emitAs(operand, wanted, use));
+    for (unsigned i = 0; i < term->operands().size(); ++i)
+      operands.push_back(emitOperand(term, i, wanted, use));
   };
   switch (info(fn).typing) {
   case FnTyping::Arith:
@@ -192,9 +183,9 @@ Value Emitter::emitMapTerm(T term) {
     break;
   case FnTyping::IntToReal:
     // The random functions take words of any width.
-    for (T operand : term->operands())
-      operands.push_back(emitAs(
-          operand, isInteger(typeOf(operand)) ? typeOf(operand) : Ty::I32,
+    for (auto [i, operand] : llvm::enumerate(term->operands()))
+      operands.push_back(emitOperand(
+          term, i, isInteger(typeOf(operand)) ? typeOf(operand) : Ty::I32,
           Use::Integer));
     break;
   }

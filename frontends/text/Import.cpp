@@ -47,9 +47,9 @@ public:
   RecursionCheck(const DeclTable &table, Diagnostics &diagnostics)
       : table(table), diagnostics(diagnostics) {}
 
-  void run() {
-    for (const auto &entry : table.decls)
-      visit(*entry.second);
+  void run(const Ast &ast) {
+    for (const Decl *decl : ast.decls)
+      visit(*decl);
   }
 
 private:
@@ -131,7 +131,7 @@ mlir::OwningOpRef<mlir::ModuleOp> attn::text::importSource(
   table.outer = &library;
   table.file = file;
   fillTable(table, ast, diagnostics);
-  RecursionCheck(table, diagnostics).run();
+  RecursionCheck(table, diagnostics).run(ast);
   SourceRange begin{file->base(), file->base()};
   for (auto &entry : options.consts)
     if (!hasConst(ast, entry.first()))

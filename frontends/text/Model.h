@@ -67,6 +67,7 @@ struct Definition {
   Kind kind = Kind::Map;
   bool absorbed = false; ///< another definition stands for it
   SourceRange range;
+  SourceRange valueRange; ///< right side, or the call of a reduction
   RankList space;
   llvm::SmallVector<Tensor *, 1> results;
   llvm::SmallVector<T, 1> terms; ///< map values, or keys of an order
@@ -127,6 +128,7 @@ struct Entity {
   const Expr *expr = nullptr; ///< of an argument, with the scope it is from
   Scope *scope = nullptr;
   SourceRange range;
+  bool clashes = false; ///< reported: uses of it say nothing more
 };
 
 struct DeclTable;

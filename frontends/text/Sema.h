@@ -125,6 +125,8 @@ private:
   T withinExtent(T index, const Rank *rank);
   static Fn comparison(BinaryOp op);
   const Entity *resolve(llvm::StringRef name, Scope *&scope);
+  /// Notes where the operands of `term` stand, for errors about their types.
+  T placed(T term, llvm::ArrayRef<const Expr *> operands, const Scope *scope);
 
   //===--- Calls (SemaCalls.cpp) ------------------------------------------===//
   T evalCall(const CallExpr &call, const Context &ctx);
@@ -220,6 +222,7 @@ private:
   std::string current; ///< the tensor whose equation is evaluated
   unsigned silent = 0; ///< errors are not reported
   llvm::StringSet<> reported;
+  llvm::DenseSet<const Rank *> ambiguous; ///< reported as such
 
   std::map<std::vector<const void *>, std::unique_ptr<Env>> envs;
   llvm::DenseMap<std::pair<const Env *, const Rank *>, T> coordinates;

@@ -73,7 +73,8 @@ T Sema::evalCall(const CallExpr &call, const Context &ctx) {
     if (!checkArguments(call, 1, 1, ctx.scope))
       return nullptr;
     T operand = eval(*call.args[0], ctx);
-    return operand ? terms.cast(operand, *scalarTypeNamed(name), range)
+    return operand ? placed(terms.cast(operand, *scalarTypeNamed(name), range),
+                            call.args, ctx.scope)
                    : nullptr;
   }
   const DeclTable *home = nullptr;
@@ -87,7 +88,8 @@ T Sema::evalCall(const CallExpr &call, const Context &ctx) {
             "an access is written " + name + "[..]");
     else
       error(range, "unknown function " + name,
-            suggestion(name, ctx.scope, true));
+            isPrivate ? "it is private to the prelude"
+                      : suggestion(name, ctx.scope, true));
     return nullptr;
   }
   if (auto *def = llvm::dyn_cast<DefDecl>(decl))
@@ -121,7 +123,8 @@ T Sema::evalFunction(Fn fn, const CallExpr &call, const Context &ctx) {
                 call.callee.name + "(" + name->name +
                     ") takes the coordinate " + name->name,
                 "`" + call.callee.name + "(|" + name->name + "|)`");
-  return terms.map(fn, operands, at(call.range(), ctx.scope));
+  return placed(terms.map(fn, operands, at(call.range(), ctx.scope)), call.args,
+                ctx.scope);
 }
 
 //===----------------------------------------------------------------------===//
@@ -157,6 +160,7 @@ Definition *Sema::helper(StringRef op, Reduce reduce, MonoidUse *monoid,
       model.define(monoid ? Definition::Kind::Monoid : Definition::Kind::Reduce,
                    results, range);
   slot->terms.assign(operands.begin(), operands.end());
+  slot->valueRange = range;
   slot->reduced = reduced;
   slot->reduce = reduce;
   slot->monoid = monoid;

@@ -365,12 +365,17 @@ void Sema::define(Pending &pending) {
   auto rangeOf = [&](const Equation &equation) {
     return at(equation.lhs->range, pending.scope);
   };
+  auto mapTo = [&](Tensor *result, T term, const Equation &equation) {
+    Definition *definition =
+        model.define(Definition::Kind::Map, result, rangeOf(equation));
+    definition->terms = {term};
+    definition->valueRange = at(equation.rhs->range(), pending.scope);
+  };
   if (equations.size() == 1 && isPlain(equations.front())) {
     T term = evalEquation(pending, equations.front());
     tensor->poisoned = !term;
     if (term)
-      model.define(Definition::Kind::Map, tensor, rangeOf(equations.front()))
-          ->terms = {term};
+      mapTo(tensor, term, equations.front());
     return;
   }
   Definition *whole =
@@ -393,8 +398,7 @@ void Sema::define(Pending &pending) {
                         ranks, rangeOf(equation));
     operand->helper = true;
     operand->declared = tensor->declared;
-    model.define(Definition::Kind::Map, operand, rangeOf(equation))->terms = {
-        term};
+    mapTo(operand, term, equation);
     whole->operands.push_back(operand);
     whole->patterns.push_back(pattern);
   }

@@ -25,6 +25,13 @@ T Sema::eval(const Expr &expr, const Context &ctx) {
   return term;
 }
 
+T Sema::placed(T term, ArrayRef<const Expr *> operands, const Scope *scope) {
+  llvm::SmallVector<SourceRange> ranges;
+  for (const Expr *operand : operands)
+    ranges.push_back(at(operand->range(), scope));
+  return terms.place(term, ranges);
+}
+
 T Sema::evalUncached(const Expr &expr, const Context &ctx) {
   SourceRange range = at(expr.range(), ctx.scope);
   switch (expr.kind()) {
@@ -57,7 +64,9 @@ T Sema::evalUncached(const Expr &expr, const Context &ctx) {
     auto &unary = llvm::cast<UnaryExpr>(expr);
     T operand = eval(*unary.operand, ctx);
     Fn fn = unary.op == UnaryOp::Neg ? Fn::neg : Fn::not_;
-    return operand ? terms.map(fn, operand, range) : nullptr;
+    return operand
+               ? placed(terms.map(fn, operand, range), unary.operand, ctx.scope)
+               : nullptr;
   }
   case Expr::Kind::Binary:
     return evalBinary(llvm::cast<BinaryExpr>(expr), ctx);
@@ -68,7 +77,10 @@ T Sema::evalUncached(const Expr &expr, const Context &ctx) {
     if (!first || !middle || !last)
       return nullptr;
     auto compare = [&](BinaryOp op, T a, T b) {
-      return terms.map(comparison(op), {a, b}, range);
+      return placed(terms.map(comparison(op), {a, b}, range),
+                    {a == first ? chain.first : chain.middle,
+                     b == last ? chain.last : chain.middle},
+                    ctx.scope);
     };
     return terms.map(Fn::and_,
                      {compare(chain.firstOp, first, middle),
@@ -286,6 +298,8 @@ T Sema::evalAccess(const AccessExpr &expr, const Context &ctx) {
     return nullptr;
   }
   T term = read(view, own, free, expr.optional, ctx, range);
+  if (view.lead.empty() && own.size() == expr.indices.size())
+    placed(term, expr.indices, ctx.scope);
   if (term && !silent) {
     AccessRecord &record = accesses.emplace_back();
     record.tensor = view.tensor;
@@ -306,21 +320,26 @@ T Sema::evalBinary(const BinaryExpr &expr, const Context &ctx) {
   if (expr.op == BinaryOp::Where) {
     T value = eval(*expr.lhs, ctx);
     T condition = eval(*expr.rhs, ctx);
-    return value && condition ? terms.where(value, condition, range) : nullptr;
+    return value && condition ? placed(terms.where(value, condition, range),
+                                       {expr.lhs, expr.rhs}, ctx.scope)
+                              : nullptr;
   }
   if (expr.op == BinaryOp::Else) {
     Context inner = ctx;
     inner.leftOfElse = true;
     T value = eval(*expr.lhs, inner);
     T otherwise = eval(*expr.rhs, ctx);
-    return value && otherwise ? terms.orElse(value, otherwise, range) : nullptr;
+    return value && otherwise ? placed(terms.orElse(value, otherwise, range),
+                                       {expr.lhs, expr.rhs}, ctx.scope)
+                              : nullptr;
   }
   T lhs = eval(*expr.lhs, ctx);
   T rhs = eval(*expr.rhs, ctx);
   if (!lhs || !rhs)
     return nullptr;
   if (isComparison(expr.op))
-    return terms.map(comparison(expr.op), {lhs, rhs}, range);
+    return placed(terms.map(comparison(expr.op), {lhs, rhs}, range),
+                  {expr.lhs, expr.rhs}, ctx.scope);
   Fn fn;
   switch (expr.op) {
   case BinaryOp::And:
@@ -353,7 +372,8 @@ T Sema::evalBinary(const BinaryExpr &expr, const Context &ctx) {
   default:
     llvm_unreachable("handled above");
   }
-  return terms.map(fn, {lhs, rhs}, range);
+  return placed(terms.map(fn, {lhs, rhs}, range), {expr.lhs, expr.rhs},
+                ctx.scope);
 }
 
 T Sema::evalSubst(const SubstExpr &expr, const Context &ctx) {

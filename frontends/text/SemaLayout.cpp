@@ -322,8 +322,8 @@ Tensor *Sema::storeOutput(const LayoutPlan &plan, const Port &port,
       at.front() = owner;
     }
     T slot = lastWhere(page, holds(), "slot", plan.range);
-    owned = terms.orElse(terms.le(terms.integer(0), slot),
-                         terms.boolean(false));
+    owned =
+        terms.orElse(terms.le(terms.integer(0), slot), terms.boolean(false));
     for (const Rank *rank : plan.logical) {
       if (owner && rank == batch.front())
         indices.push_back(owner);
@@ -339,10 +339,10 @@ Tensor *Sema::storeOutput(const LayoutPlan &plan, const Port &port,
     value = terms.where(value, condition);
   // Pages that the table does not list keep what they hold.
   if (old && owned && ArrayRef(old->ranks) == ArrayRef(plan.stored))
-    value = terms.orElse(
-        value, terms.where(terms.read(old, identity(plan.stored),
-                                      Bounds::inside, plan.range),
-                           terms.map(Fn::not_, owned)));
+    value =
+        terms.orElse(value, terms.where(terms.read(old, identity(plan.stored),
+                                                   Bounds::inside, plan.range),
+                                        terms.map(Fn::not_, owned)));
   Tensor *stored = model.addTensor((port.name.name + ".stored").str(),
                                    plan.stored, port.range);
   stored->declared = port.type.type;

@@ -36,6 +36,7 @@ bool Sema::declare(Scope *scope, StringRef name, Entity entity) {
   auto [it, isNew] = scope->names.insert({name, entity});
   if (isNew)
     return true;
+  it->second.clashes = true;
   StringRef first = word(it->second), second = word(entity);
   if (first == second)
     error(at(entity.range, scope), name + " is declared twice");
@@ -56,7 +57,8 @@ Rank *Sema::declareRank(Scope *scope, const Ident &ident) {
   entity.kind = Entity::Kind::Ranks;
   entity.ranks = {rank};
   entity.range = ident.range;
-  declare(scope, ident.name, entity);
+  if (!declare(scope, ident.name, entity))
+    rank->extent = terms.integer(1);
   return rank;
 }
 
@@ -232,8 +234,11 @@ void Sema::addInput(const Port &port) {
   std::optional<LayoutPlan> plan;
   if (layout) {
     plan = planLayout(port, ranks);
-    if (!plan)
+    if (!plan) {
+      for (const Rank *rank : ranks)
+        const_cast<Rank *>(rank)->onInput = true;
       return;
+    }
     stored.layout = plan->kind;
     stored.tables = plan->tables;
     ranks = plan->stored;
@@ -314,17 +319,71 @@ void Sema::addScale(const Port &port, const Annotation &quant,
   model.inputs.push_back(own);
 }
 
+//===----------------------------------------------------------------------===//
+// Outputs
+//===----------------------------------------------------------------------===//
+
+static bool maybeAbsent(const Tensor &tensor,
+                        llvm::SmallPtrSetImpl<const void *> &seen);
+
+/// Whether a point of `term` may be absent, by its form alone. What a reduction
+/// hoists does not count: conditions on its ranks are most of what there is.
+static bool maybeAbsent(T term, llvm::SmallPtrSetImpl<const void *> &seen) {
+  if (term->is(Term::Kind::Where))
+    return true;
+  if (term->is(Term::Kind::Else))
+    return maybeAbsent(term->operand(1), seen);
+  if (term->is(Term::Kind::Read) &&
+      (term->bounds() != Bounds::inside || maybeAbsent(*term->tensor(), seen)))
+    return true;
+  return llvm::any_of(term->operands(),
+                      [&](T operand) { return maybeAbsent(operand, seen); });
+}
+
+static bool maybeAbsent(const Tensor &tensor,
+                        llvm::SmallPtrSetImpl<const void *> &seen) {
+  const Definition *definition = tensor.definition;
+  if (!definition || !seen.insert(definition).second)
+    return false;
+  switch (definition->kind) {
+  case Definition::Kind::Map:
+    return maybeAbsent(definition->terms[0], seen);
+  case Definition::Kind::Equations:
+    return llvm::any_of(definition->operands, [&](const Tensor *operand) {
+      return maybeAbsent(*operand, seen);
+    });
+  case Definition::Kind::Reduce:
+    // Of no point there is no first, no last and no extreme coordinate.
+    return definition->reduce >= Reduce::argmax;
+  case Definition::Kind::Monoid:
+    return false;
+  case Definition::Kind::Order:
+    return true;
+  }
+  llvm_unreachable("unknown definition");
+}
+
 void Sema::finishOutputs(const CascadeDecl &decl) {
   for (const Port &port : decl.outputs) {
     const Entity *entity = top->find(port.name.name);
-    if (!entity || entity->kind != Entity::Kind::View)
-      continue; // reported when the body was declared
+    if (!entity)
+      error(port.name.range, "output " + port.name.name + " of cascade " +
+                                 decl.name().name + " has no equation");
+    if (!entity || entity->kind != Entity::Kind::View ||
+        entity->view.tensor->poisoned)
+      continue;
     Tensor *logical = entity->view.tensor;
     StoredPort stored;
     stored.name = port.name.name;
     stored.port = &port;
     stored.tensor = logical;
     Tensor *old = nullptr;
+    llvm::SmallPtrSet<const void *, 16> seen;
+    if (port.type.type == ScalarType::U8 && maybeAbsent(*logical, seen))
+      error(port.name.range,
+            "output " + port.name.name +
+                " may be absent, and u8 does not hold -1",
+            "fill it, `.. else 0`");
     if (const Annotation *quant = annotation(port, Annotation::Kind::Quant))
       error(quant->range, "`quant` is for inputs");
     if (port.isConst || port.defaultValue)

@@ -29,6 +29,8 @@ RankList Sema::resolveRanks(ArrayRef<Ident> idents, Scope *scope,
       continue;
     }
     failed = true;
+    if (entity && entity->clashes)
+      continue;
     if (entity)
       error(at(ident.range, scope), ident.name + " is not a rank");
     else
@@ -124,6 +126,8 @@ void Sema::stateExtent(Rank *rank, T term, std::string place,
                        SourceRange range) {
   if (term)
     rank->stated.push_back({term, std::move(place), range});
+  else // reported
+    rank->extent = terms.integer(1);
 }
 
 static bool reaches(T term, const Rank *rank, unsigned depth) {
@@ -397,14 +401,15 @@ const Env *Sema::bind(const Env *env, ArrayRef<const Rank *> ranks,
 
 void Sema::checkSpace(const Env *env, SourceRange range) {
   llvm::DenseMap<const Rank *, const Rank *> determinedBy;
-  for (auto &[whole, term] : env->coords) {
-    if (!whole->asWhole)
+  for (const RankRelation &relation : model.relations) {
+    const Rank *whole = relation.whole;
+    if (!env->has(whole))
       continue;
-    for (const Rank *part : whole->asWhole->parts) {
+    for (const Rank *part : relation.parts) {
       if (env->has(part))
         continue;
       auto [it, isNew] = determinedBy.try_emplace(part, whole);
-      if (!isNew)
+      if (!isNew && ambiguous.insert(part).second)
         error(range,
               "rank " + Twine(part->name) + " is determined by " +
                   it->second->name + " and by " + whole->name,
@@ -491,7 +496,8 @@ T Sema::determine(const Rank *rank, const Env *env,
     });
   if (routes.empty())
     return nullptr;
-  if (routes.size() > 1 && routes[0].first != routes[1].first)
+  if (routes.size() > 1 && routes[0].first != routes[1].first &&
+      ambiguous.insert(rank).second)
     error(range,
           "rank " + Twine(rank->name) + " is determined by " +
               routes[0].second->name + " and by " + routes[1].second->name,

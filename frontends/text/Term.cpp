@@ -182,6 +182,12 @@ T Terms::orElse(T value, T otherwise, SourceRange range) {
   return unique(std::move(term), {value, otherwise}, range);
 }
 
+T Terms::place(T term, ArrayRef<SourceRange> ranges) {
+  if (term && term->places.empty() && ranges.size() == term->children.size())
+    term->places = copyTo(arena, ranges);
+  return term;
+}
+
 T Terms::conj(T a, T b) {
   if (!a || !b)
     return a ? a : b;

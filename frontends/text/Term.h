@@ -62,6 +62,13 @@ public:
   const Term *operand(unsigned i) const { return children[i]; }
   /// Where it was first written; no part of its identity.
   SourceRange range() const { return where; }
+  /// Where operand `i` was first written.
+  SourceRange operandRange(unsigned i) const {
+    if (!places.empty())
+      return places[i];
+    return children[i]->isLeaf() ? where : children[i]->where;
+  }
+  bool isLeaf() const { return children.empty() && termKind != Kind::Read; }
   /// Ranks whose coordinates occur, by id.
   llvm::ArrayRef<const Rank *> ranks() const { return free; }
   bool uses(const Rank *rank) const { return llvm::is_contained(free, rank); }
@@ -85,6 +92,7 @@ private:
   llvm::ArrayRef<const Term *> children;
   llvm::ArrayRef<const Rank *> free;
   SourceRange where;
+  mutable llvm::ArrayRef<SourceRange> places;
 };
 using T = const Term *;
 
@@ -106,6 +114,9 @@ public:
   T cast(T operand, ScalarType type, SourceRange range = {});
   T where(T value, T condition, SourceRange range = {});
   T orElse(T value, T otherwise, SourceRange range = {});
+
+  /// Notes where the operands of `term` were written, the first time.
+  T place(T term, llvm::ArrayRef<SourceRange> ranges);
 
   // Shorthands of coordinate arithmetic.
   T add(T a, T b) { return map(Fn::add, {a, b}); }
