@@ -63,9 +63,9 @@ llvm::Expected<OwningOpRef<ModuleOp>> attn::schedule(Program &program) {
   });
 }
 
-llvm::Expected<Generated> attn::generateCode(Program &program,
-                                             StringRef target) {
-  SourceDiagnostics handler(*program.context, program.sources, llvm::errs());
+llvm::Expected<Generated> attn::generateCode(Program &program, StringRef target,
+                                             llvm::raw_ostream &os) {
+  SourceDiagnostics handler(*program.context, program.sources, os);
   auto options = codegenOptions(target);
   if (!options)
     return options.takeError();
@@ -75,9 +75,9 @@ llvm::Expected<Generated> attn::generateCode(Program &program,
   return generate(**scheduled, *options);
 }
 
-llvm::Expected<std::unique_ptr<Jit>> attn::jitCompile(Program &program,
-                                                      StringRef target) {
-  auto generated = generateCode(program, target);
+llvm::Expected<std::unique_ptr<Jit>>
+attn::jitCompile(Program &program, StringRef target, llvm::raw_ostream &os) {
+  auto generated = generateCode(program, target, os);
   if (!generated)
     return generated.takeError();
   return Jit::compile(std::move(*generated));

@@ -19,13 +19,14 @@ llvm::Expected<CodegenOptions> codegenOptions(llvm::StringRef target);
 llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> derive(Program &program);
 llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> schedule(Program &program);
 
-/// LLVM IR of all cascades, not optimised. Diagnostics go to stderr.
-llvm::Expected<Generated> generateCode(Program &program,
-                                       llvm::StringRef target);
+/// LLVM IR of all cascades, not optimised. Diagnostics go to `os`.
+llvm::Expected<Generated> generateCode(Program &program, llvm::StringRef target,
+                                       llvm::raw_ostream &os = llvm::errs());
 
-/// Code of all cascades in this process. Diagnostics go to stderr.
-llvm::Expected<std::unique_ptr<Jit>> jitCompile(Program &program,
-                                                llvm::StringRef target);
+/// Code of all cascades in this process. Diagnostics go to `os`.
+llvm::Expected<std::unique_ptr<Jit>>
+jitCompile(Program &program, llvm::StringRef target,
+           llvm::raw_ostream &os = llvm::errs());
 
 } // namespace attn
 #endif // ATTN_COMPILER_BACKEND_H

@@ -7,8 +7,7 @@
 
 using namespace attn;
 
-/// The name of an element type in the language.
-static std::string typeName(mlir::Type type) {
+std::string attn::typeName(mlir::Type type) {
   if (type.isInteger(1))
     return "bool";
   if (mlir::isa<mlir::Float8E4M3FNType>(type))

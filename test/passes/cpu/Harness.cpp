@@ -36,6 +36,13 @@ Tensor Tensor::f64(std::vector<int64_t> shape, std::vector<double> values) {
 Tensor Tensor::i32(std::vector<int64_t> shape, std::vector<int32_t> values) {
   return make(std::move(shape), std::move(values), ATTN_DTYPE_INT);
 }
+Tensor Tensor::i64(std::vector<int64_t> shape, std::vector<int64_t> values) {
+  return make(std::move(shape), std::move(values), ATTN_DTYPE_INT);
+}
+Tensor Tensor::boolean(std::vector<int64_t> shape,
+                       std::vector<uint8_t> values) {
+  return make(std::move(shape), std::move(values), ATTN_DTYPE_BOOL);
+}
 Tensor Tensor::bf16(std::vector<int64_t> shape, std::vector<float> values) {
   std::vector<uint16_t> bits;
   for (float value : values)

@@ -7,6 +7,7 @@
 
 #include "attn/runtime.h"
 #include "compiler/Jit.h"
+#include "compiler/Tables.h"
 #include "gtest/gtest.h"
 #include <cmath>
 
@@ -18,11 +19,11 @@ struct Tensor {
   std::vector<unsigned char> bytes;
   DLTensor dl;
 
-  template <typename T>
-  static Tensor of(std::vector<int64_t> shape, std::vector<T> values, int code);
   static Tensor f32(std::vector<int64_t> shape, std::vector<float> values);
   static Tensor f64(std::vector<int64_t> shape, std::vector<double> values);
   static Tensor i32(std::vector<int64_t> shape, std::vector<int32_t> values);
+  static Tensor i64(std::vector<int64_t> shape, std::vector<int64_t> values);
+  static Tensor boolean(std::vector<int64_t> shape, std::vector<uint8_t> values);
   /// bf16 bits of floats, rounded.
   static Tensor bf16(std::vector<int64_t> shape, std::vector<float> values);
   static Tensor raw(std::vector<int64_t> shape, int code, int bits,
