@@ -15,6 +15,8 @@
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/Program.h"
+#include <mutex>
+#include <thread>
 
 using namespace mlir;
 using namespace attn;
@@ -161,6 +163,58 @@ std::string Zoo::run(const Case &c) {
   return check(cascade, "compiled", *outputs, c, oracle, compiled);
 }
 
+/// Runs all cases, the programs side by side, and prints a line a case, in
+/// order; how many failed.
+int runAll(const Options &options, ArrayRef<Case> cases) {
+  std::vector<std::string> lines(cases.size());
+  std::mutex mutex;
+  size_t next = 0, printed = 0;
+  int passed = 0, failed = 0;
+  auto work = [&] {
+    for (;;) {
+      // The cases of one program share what was compiled.
+      size_t begin, end;
+      {
+        std::lock_guard lock(mutex);
+        begin = end = next;
+        while (end < cases.size() && cases[end].path == cases[begin].path)
+          ++end;
+        next = end;
+      }
+      if (begin == end)
+        return;
+      Zoo zoo(options);
+      for (size_t i = begin; i < end; ++i) {
+        std::string problem;
+        llvm::CrashRecoveryContext recovery;
+        if (!recovery.RunSafely([&] { problem = zoo.run(cases[i]); }))
+          problem = "crashed";
+        std::lock_guard lock(mutex);
+        ++(problem.empty() ? passed : failed);
+        lines[i] = problem.empty()
+                       ? llvm::formatv(
+                             "ok   {0,-48} interpreted {1:e1}, compiled {2:e1}",
+                             cases[i].label, zoo.interpreted, zoo.compiled)
+                             .str()
+                       : "FAIL " + cases[i].label + ": " + problem;
+        for (; printed < lines.size() && !lines[printed].empty(); ++printed)
+          llvm::outs() << lines[printed] << "\n";
+        llvm::outs().flush();
+      }
+    }
+  };
+  // A crash is the failure of one case.
+  llvm::CrashRecoveryContext::Enable();
+  std::vector<std::thread> workers(
+      options.threads ? options.threads : std::thread::hardware_concurrency());
+  for (std::thread &worker : workers)
+    worker = std::thread(work);
+  for (std::thread &worker : workers)
+    worker.join();
+  llvm::outs() << passed << " passed, " << failed << " failed\n";
+  return failed;
+}
+
 } // namespace
 
 int attn::zooCommand(const Options &options) {
@@ -182,24 +236,5 @@ int attn::zooCommand(const Options &options) {
     llvm::errs() << "attnc: no example is selected\n";
     return ExitUsage;
   }
-  // A crash is the failure of one case.
-  llvm::CrashRecoveryContext::Enable();
-  Zoo zoo(options);
-  int passed = 0, failed = 0;
-  for (const Case &c : *cases) {
-    std::string problem;
-    llvm::CrashRecoveryContext recovery;
-    if (!recovery.RunSafely([&] { problem = zoo.run(c); }))
-      problem = "crashed";
-    ++(problem.empty() ? passed : failed);
-    if (problem.empty())
-      llvm::outs() << llvm::formatv(
-          "ok   {0,-48} interpreted {1:e1}, compiled {2:e1}\n", c.label,
-          zoo.interpreted, zoo.compiled);
-    else
-      llvm::outs() << "FAIL " << c.label << ": " << problem << "\n";
-    llvm::outs().flush();
-  }
-  llvm::outs() << passed << " passed, " << failed << " failed\n";
-  return failed ? ExitCheckFailed : ExitOk;
+  return runAll(options, *cases) ? ExitCheckFailed : ExitOk;
 }
