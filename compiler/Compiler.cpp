@@ -3,6 +3,7 @@
 #include "compiler/Backend.h"
 #include "compiler/Manifest.h"
 #include "compiler/Tables.h"
+#include "llvm/Support/MemoryBuffer.h"
 
 using namespace attn;
 
