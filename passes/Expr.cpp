@@ -125,6 +125,16 @@ const llvm::SmallBitVector &Dependence::of(Value value) {
   return cache[value] = bits;
 }
 
+Type attn::computeReal(EinsumOp op) {
+  auto isF64 = [](Type type) {
+    return cast<NamedTensorType>(type).getElementType().isF64();
+  };
+  bool wide = llvm::any_of(op.getResultTypes(), isF64);
+  op.walk([&](ReadOp read) { wide |= isF64(read.getTensor().getType()); });
+  Builder b(op.getContext());
+  return wide ? b.getF64Type() : b.getF32Type();
+}
+
 bool attn::isPlainRead(ReadOp read, EinsumOp op) {
   for (auto [index, rank] :
        llvm::zip(read.getIndices(), read.getTensor().getType().getRanks()))

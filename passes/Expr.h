@@ -77,6 +77,10 @@ private:
   llvm::DenseMap<mlir::Value, llvm::SmallBitVector> cache;
 };
 
+/// The type an einsum computes its reals in: f64 as soon as its result or a
+/// tensor that it reads is f64, else f32.
+mlir::Type computeReal(EinsumOp op);
+
 /// True if every index of `read` is the coordinate argument, in the block of
 /// `op`, of the rank of the same name.
 bool isPlainRead(ReadOp read, EinsumOp op);

@@ -173,10 +173,7 @@ private:
   Type computeType(Type scalar) {
     if (!isa<FloatType>(scalar))
       return scalar;
-    Type element =
-        cast<NamedTensorType>(op.getResultTypes()[0]).getElementType();
-    return element.isF64() ? element
-                           : Type(Float32Type::get(op.getContext()));
+    return computeReal(op);
   }
 
   EinsumOp op;

@@ -53,7 +53,6 @@ private:
   Value inside(ExprBuilder &e, Coordinates &at);
   std::string nameOf(EinsumOp op, StringRef suffix = "");
   Type elementOf(EinsumOp op);
-  Type floatOf(EinsumOp op);
 
   CascadeOp cascade;
   const Stream &stream;
@@ -79,15 +78,7 @@ std::string Deriver::nameOf(EinsumOp op, StringRef suffix) {
 /// The compute type of a result: rounding waits for the finished value.
 Type Deriver::elementOf(EinsumOp op) {
   Type element = cast<NamedTensorType>(op.getResultTypes()[0]).getElementType();
-  if (isa<FloatType>(element) && !element.isF64())
-    return b.getF32Type();
-  return isa<FloatType>(element) ? element : scalarTypeOf(element);
-}
-
-/// The type reals of `op` are computed in.
-Type Deriver::floatOf(EinsumOp op) {
-  Type element = elementOf(op);
-  return element.isF64() ? element : Type(b.getF32Type());
+  return isa<FloatType>(element) ? computeReal(op) : scalarTypeOf(element);
 }
 
 Ranks Deriver::with(ArrayAttr ranks, std::initializer_list<StringAttr> extra) {
@@ -459,7 +450,7 @@ void Deriver::reduce(EinsumOp op) {
   Value map;
   if (!isPlainProduct(yield)) {
     std::string mapName = nameOf(op, ".map");
-    Type element = isa<FloatType>(yield.getType()) ? floatOf(op)
+    Type element = isa<FloatType>(yield.getType()) ? computeReal(op)
                                                    : yield.getType();
     EinsumSpec spec{mapName, with(op.getSpace(), {n1, n0}), {}, {}, element};
     map = buildEinsum(b, op.getLoc(), spec, summand).getResult(0);

@@ -302,6 +302,8 @@ Value Tiler::emit(EinsumOp op, Value root, RankRef reduced, Value init,
   SmallVector<int64_t> reducedSizes =
       llvm::map_to_vector(reduced, [&](StringAttr r) { return sizeOf(r); });
   Type storage = cast<NamedTensorType>(op.getResultTypes()[0]).getElementType();
+  if (isa<FloatType>(storage))
+    storage = computeReal(op);
   auto einsum = tile::EinsumOp::create(
       b, op.getLoc(), typeOf(space, storage, false), operands, init,
       b.getArrayAttr(reducedNames), b.getDenseI64ArrayAttr(reducedSizes),

@@ -1,10 +1,10 @@
 //===- AotTest.cpp - libraries as files -------------------------*- C++ -*-===//
-#include "Harness.h"
 #include "compiler/Aot.h"
+#include "Harness.h"
+#include "mlir/Parser/Parser.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
-#include "mlir/Parser/Parser.h"
 
 using namespace attn;
 using namespace attn::test;

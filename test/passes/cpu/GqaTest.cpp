@@ -41,8 +41,7 @@ void check(const Shape &s, Compiled &compiled) {
         for (int64_t e = 0; e < s.e; ++e, ++i) {
           double out = 0;
           for (size_t n = 0; n < p.size(); ++n)
-            out += p[n] / sum *
-                   v[((b * s.g + h / y) * s.n + n) * s.e + e];
+            out += p[n] / sum * v[((b * s.g + h / y) * s.n + n) * s.e + e];
           ASSERT_NEAR(O.bf16At(i), out, 0.004 * std::abs(out) + 1e-5);
         }
       }

@@ -1,9 +1,9 @@
 //===- Harness.cpp - compile a cascade and call it --------------*- C++ -*-===//
 #include "Harness.h"
 #include "dialect/tile/Tile.h"
+#include "mlir/Parser/Parser.h"
 #include "llvm/ADT/bit.h"
 #include "llvm/Support/MemoryBuffer.h"
-#include "mlir/Parser/Parser.h"
 #include <cstring>
 
 using namespace attn;
@@ -77,8 +77,8 @@ std::string attn::test::readTest(llvm::StringRef path) {
 }
 
 Compiled::Compiled(llvm::StringRef text, llvm::StringRef targetName) {
-  context.loadDialect<AttnDialect, tile::TileDialect,
-                      mlir::arith::ArithDialect>();
+  context
+      .loadDialect<AttnDialect, tile::TileDialect, mlir::arith::ArithDialect>();
   auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
   EXPECT_TRUE(bool(module));
   if (!module)

@@ -23,7 +23,8 @@ struct Tensor {
   static Tensor f64(std::vector<int64_t> shape, std::vector<double> values);
   static Tensor i32(std::vector<int64_t> shape, std::vector<int32_t> values);
   static Tensor i64(std::vector<int64_t> shape, std::vector<int64_t> values);
-  static Tensor boolean(std::vector<int64_t> shape, std::vector<uint8_t> values);
+  static Tensor boolean(std::vector<int64_t> shape,
+                        std::vector<uint8_t> values);
   /// bf16 bits of floats, rounded.
   static Tensor bf16(std::vector<int64_t> shape, std::vector<float> values);
   static Tensor raw(std::vector<int64_t> shape, int code, int bits,

@@ -60,8 +60,7 @@ void check(const Case &c, bool derived) {
   for (mlir::Type type : cascade.getBody().getArgumentTypes())
     types.push_back(mlir::cast<NamedTensorType>(type).getElementType());
   for (auto [got, want] : llvm::zip(*outputs, *exact)) {
-    Comparison result =
-        compare(got, want, oracleTolerance(got.element, types));
+    Comparison result = compare(got, want, oracleTolerance(got.element, types));
     EXPECT_EQ(result.problem, "");
   }
 }
@@ -106,8 +105,7 @@ INSTANTIATE_TEST_SUITE_P(All, Programs, testing::ValuesIn(cases),
                          [](const auto &info) {
                            llvm::StringRef name = info.param.file;
                            name = name.rsplit('/').second.split('.').first;
-                           return name.str() + "_" +
-                                  std::to_string(info.index);
+                           return name.str() + "_" + std::to_string(info.index);
                          });
 
 } // namespace

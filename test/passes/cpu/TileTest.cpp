@@ -30,8 +30,8 @@ std::vector<double> causal(const Problem &p, const std::vector<float> &Q,
       double max = -std::numeric_limits<double>::infinity(), sum = 0;
       for (int64_t n = 0; n <= m; ++n) {
         for (int64_t d = 0; d < p.d; ++d)
-          s[n] += double(Q[(bh * p.m + m) * p.d + d]) *
-                  K[(bh * p.m + n) * p.d + d];
+          s[n] +=
+              double(Q[(bh * p.m + m) * p.d + d]) * K[(bh * p.m + n) * p.d + d];
         s[n] *= 0.125;
         max = std::isnan(s[n]) ? s[n] : std::max(max, s[n]);
       }
@@ -41,8 +41,7 @@ std::vector<double> causal(const Problem &p, const std::vector<float> &Q,
         double weight = std::exp(s[n] - max);
         sum += weight;
         for (int64_t e = 0; e < p.e; ++e)
-          O[(bh * p.m + m) * p.e + e] +=
-              weight * V[(bh * p.m + n) * p.e + e];
+          O[(bh * p.m + m) * p.e + e] += weight * V[(bh * p.m + n) * p.e + e];
       }
       for (int64_t e = 0; e < p.e; ++e)
         O[(bh * p.m + m) * p.e + e] /= sum == 0 ? 1 : sum;
@@ -70,8 +69,8 @@ protected:
       if (std::isnan(expected[i]))
         ASSERT_TRUE(std::isnan(got)) << i;
       else
-        ASSERT_NEAR(got, expected[i], 3e-6) << i << " of m=" << p.m
-                                            << " d=" << p.d << " e=" << p.e;
+        ASSERT_NEAR(got, expected[i], 3e-6)
+            << i << " of m=" << p.m << " d=" << p.d << " e=" << p.e;
     }
     auto round = [](std::vector<float> values) {
       for (float &x : values)
