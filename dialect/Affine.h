@@ -109,7 +109,7 @@ public:
   PointSet basePoints(ReadOp read);
 
   /// `set` with all that is known of the variables in it.
-  PointSet withFacts(const PointSet &set);
+  PointSet withFacts(const PointSet &set, bool fallbackAll = true);
   bool isEmpty(const PointSet &set);
   /// Does `fact` hold at every point of `set`?
   bool implies(const PointSet &set, const PointSet &fact);
@@ -123,7 +123,8 @@ public:
   /// The same of any set of this space.
   mlir::presburger::PresburgerSet
   toPresburger(const PointSet &set, llvm::ArrayRef<mlir::Value> dims,
-               llvm::SmallVectorImpl<unsigned> &symbols);
+               llvm::SmallVectorImpl<unsigned> &symbols,
+               Approximation side = Approximation::Over);
 
   /// Told which tensors are present at every point of their domain; inputs
   /// are. Without it only inputs count.

@@ -323,7 +323,7 @@ PointSet IterationSpace::demand(Value value) {
 // Queries
 //===----------------------------------------------------------------------===//
 
-PointSet IterationSpace::withFacts(const PointSet &set) {
+PointSet IterationSpace::withFacts(const PointSet &set, bool fallbackAll) {
   PointSet result = set;
   llvm::SmallBitVector done;
   for (bool changed = true; changed;) {
@@ -334,7 +334,7 @@ PointSet IterationSpace::withFacts(const PointSet &set) {
       if (done.test(variable))
         continue;
       done.set(variable);
-      result = result.intersect(variables[variable].definition);
+      result = result.intersect(variables[variable].definition, fallbackAll);
       changed = true;
     }
   }
@@ -355,8 +355,9 @@ bool IterationSpace::implies(const PointSet &set, const PointSet &fact) {
 
 PresburgerSet
 IterationSpace::toPresburger(const PointSet &set, ArrayRef<Value> dims,
-                             SmallVectorImpl<unsigned> &symbols) {
-  PointSet full = withFacts(set);
+                             SmallVectorImpl<unsigned> &symbols,
+                             Approximation side) {
+  PointSet full = withFacts(set, isOver(side));
   llvm::SmallBitVector used = full.variables();
   SmallVector<unsigned> order, locals;
   for (Value dim : dims)
@@ -396,5 +397,5 @@ PresburgerSet IterationSpace::setOf(Value condition, bool whenUnknown,
                                     ArrayRef<Value> dims,
                                     SmallVectorImpl<unsigned> &symbols) {
   auto side = whenUnknown ? Approximation::Over : Approximation::Under;
-  return toPresburger(truth(condition, side), dims, symbols);
+  return toPresburger(truth(condition, side), dims, symbols, side);
 }

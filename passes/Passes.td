@@ -20,6 +20,15 @@ def AttnCheckBounds : Pass<"attn-check-bounds", "::attn::CascadeOp"> {
   }];
 }
 
+def AttnCheckPresence : Pass<"attn-check-presence", "::attn::CascadeOp"> {
+  let summary = "warn where absence or an identity probably surprises";
+  let description = [{
+    Maps of tensors with different presence, identities of empty fibres that
+    enter arithmetic, means of masked tensors. See
+    test/passes/cascade/check-presence.mlir.
+  }];
+}
+
 def AttnGuards : Pass<"attn-guards", "::attn::CascadeOp"> {
   let summary = "write out which results of reductions are present";
   let description = [{
