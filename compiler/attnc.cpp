@@ -11,6 +11,7 @@ int main(int argc, char **argv) {
   if (!options)
     return ExitUsage;
   auto command = llvm::StringSwitch<int (*)(const Options &)>(options->command)
+                     .Case("explain", explainCommand)
                      .Case("fmt", fmtCommand)
                      .Case("interpret", interpretCommand)
                      .Case("run", runCommand)

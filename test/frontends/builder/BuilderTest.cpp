@@ -1,5 +1,6 @@
 //===- BuilderTest.cpp - C++ expressions against .attn texts ----*- C++ -*-===//
 #include "attn/Builder.h"
+#include "dialect/Attn.h"
 #include "frontends/text/Import.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "gtest/gtest.h"
@@ -8,7 +9,8 @@ using namespace attn::lang;
 
 namespace {
 
-/// The module of a text, printed; its errors if it has any.
+/// The module of a text, printed without the text itself; its errors if it has
+/// any.
 std::string imported(llvm::StringRef text) {
   mlir::MLIRContext context;
   attn::text::SourceManager sources;
@@ -17,6 +19,8 @@ std::string imported(llvm::StringRef text) {
                                          {}, diagnostics);
   if (!module)
     return diagnostics.str();
+  for (auto cascade : module->getOps<attn::CascadeOp>())
+    cascade.removeDocAttr();
   std::string printed;
   llvm::raw_string_ostream os(printed);
   module->print(os);
