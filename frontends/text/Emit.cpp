@@ -299,9 +299,12 @@ void Emitter::emitCascade() {
   builder.setInsertionPointToEnd(&body);
   llvm::SmallVector<mlir::Value> outputs;
   // What the program names is kept, used or not: passes drop dead tensors.
+  llvm::SmallVector<Definition *> roots;
   for (Tensor &tensor : model.tensors)
     if (!tensor.helper && tensor.definition)
-      valueOf(&tensor);
+      roots.push_back(tensor.definition);
+  for (Definition *definition : model.inOrder(roots))
+    define(*definition);
   for (const StoredPort &output : model.outputs)
     outputs.push_back(valueOf(output.tensor));
   ReturnOp::create(builder, here, outputs);

@@ -43,7 +43,6 @@ private:
 
   //===--- Definitions (EmitDefinitions.cpp) ------------------------------===//
   mlir::Value valueOf(Tensor *tensor);
-  void require(T term, llvm::SmallPtrSetImpl<const void *> &seen);
   void define(Definition &definition);
   void emitMap(Definition &definition);
   void emitReduce(Definition &definition);
@@ -79,7 +78,6 @@ private:
   Diagnostics &diagnostics;
   mlir::OpBuilder builder;
   llvm::DenseMap<const Tensor *, mlir::Value> values;
-  llvm::DenseSet<const Definition *> open;
   llvm::DenseMap<const Tensor *, mlir::Operation *> placeholders;
   std::map<std::pair<const MonoidDecl *, std::vector<Ty>>, std::string> symbols;
   llvm::StringSet<> reported;

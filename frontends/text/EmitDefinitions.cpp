@@ -90,10 +90,6 @@ void Emitter::absorbCopies() {
 mlir::Value Emitter::valueOf(Tensor *tensor) {
   if (mlir::Value known = values.lookup(tensor))
     return known;
-  if (tensor->definition && !open.contains(tensor->definition)) {
-    define(*tensor->definition);
-    return values.lookup(tensor);
-  }
   // A recurrence: stands for the value until it is defined.
   auto placeholder = mlir::UnrealizedConversionCastOp::create(
       builder, here, mlir::TypeRange(tensorType(*tensor)), mlir::ValueRange());
@@ -101,38 +97,20 @@ mlir::Value Emitter::valueOf(Tensor *tensor) {
   return values[tensor] = placeholder.getResult(0);
 }
 
-/// Defines every tensor that `term` reads.
-void Emitter::require(T term, llvm::SmallPtrSetImpl<const void *> &seen) {
-  if (!seen.insert(term).second)
-    return;
-  for (T operand : term->operands())
-    require(operand, seen);
-  if (term->is(Term::Kind::Read))
-    valueOf(term->tensor());
-}
-
 void Emitter::define(Definition &definition) {
-  open.insert(&definition);
-  llvm::SmallPtrSet<const void *, 16> seen;
-  for (T term : definition.terms)
-    require(term, seen);
-  for (Tensor *operand : definition.operands)
-    valueOf(operand);
   here = locate(definition.range);
+  for (Tensor *read : readsOf(definition))
+    valueOf(read);
   switch (definition.kind) {
   case Definition::Kind::Map:
-    emitMap(definition);
-    break;
+    return emitMap(definition);
   case Definition::Kind::Reduce:
   case Definition::Kind::Monoid:
-    emitReduce(definition);
-    break;
+    return emitReduce(definition);
   case Definition::Kind::Order:
-    emitOrder(definition);
-    break;
+    return emitOrder(definition);
   case Definition::Kind::Equations:
-    emitEquations(definition);
-    break;
+    return emitEquations(definition);
   }
 }
 

@@ -66,15 +66,15 @@ Value Emitter::emitAs(T term, Ty wanted, SourceRange range, Use use) {
           "`i32(floor(x))`");
     return constant(model.terms.integer(0), wanted);
   }
+  Value &known = converted[{term, unsigned(wanted)}];
+  if (known)
+    return known;
   if (term->isConstant())
-    return constant(term, wanted);
+    return known = constant(term, wanted);
   Value value = emit(term);
   mlir::Type target = scalar(wanted);
   if (value.getType() == target)
     return value;
-  Value &known = converted[{term, unsigned(wanted)}];
-  if (known)
-    return known;
   mlir::Location location = locate(range);
   Value result;
   if (mlir::isa<mlir::FloatType>(target))

@@ -59,3 +59,55 @@ RankRelation *Model::addRelation(bool isProduct, Rank *whole,
     part->asPart.push_back(&relation);
   return &relation;
 }
+
+//===----------------------------------------------------------------------===//
+// Order
+//===----------------------------------------------------------------------===//
+
+static void collectReads(T term, llvm::SmallPtrSetImpl<const void *> &seen,
+                         llvm::SetVector<Tensor *> &reads) {
+  if (!seen.insert(term).second)
+    return;
+  for (T operand : term->operands())
+    collectReads(operand, seen, reads);
+  if (term->is(Term::Kind::Read))
+    reads.insert(term->tensor());
+}
+
+llvm::SmallVector<Tensor *> attn::text::readsOf(const Definition &definition) {
+  llvm::SetVector<Tensor *> reads;
+  llvm::SmallPtrSet<const void *, 16> seen;
+  for (T term : definition.terms)
+    collectReads(term, seen, reads);
+  reads.insert(definition.operands.begin(), definition.operands.end());
+  return llvm::SmallVector<Tensor *>(reads.begin(), reads.end());
+}
+
+std::vector<Definition *> Model::inOrder(llvm::ArrayRef<Definition *> roots) {
+  // Without recursion: chains of definitions may be long.
+  struct Visit {
+    Definition *definition;
+    llvm::SmallVector<Tensor *> reads;
+    size_t next = 0;
+  };
+  std::vector<Definition *> order;
+  std::vector<Visit> stack;
+  llvm::DenseSet<const Definition *> seen;
+  auto enter = [&](Definition *definition) {
+    if (definition && seen.insert(definition).second)
+      stack.push_back({definition, readsOf(*definition)});
+  };
+  for (Definition *root : roots) {
+    enter(root);
+    while (!stack.empty()) {
+      Visit &top = stack.back();
+      if (top.next < top.reads.size()) {
+        enter(top.reads[top.next++]->definition);
+        continue;
+      }
+      order.push_back(top.definition);
+      stack.pop_back();
+    }
+  }
+  return order;
+}

@@ -213,7 +213,13 @@ struct Model {
                      SourceRange range);
   RankRelation *addRelation(bool isProduct, Rank *whole,
                             llvm::ArrayRef<Rank *> parts, SourceRange range);
+  /// `roots` and what they need, operands first wherever no recurrence forbids
+  /// it.
+  static std::vector<Definition *> inOrder(llvm::ArrayRef<Definition *> roots);
 };
+
+/// Tensors that a definition reads.
+llvm::SmallVector<Tensor *> readsOf(const Definition &definition);
 
 } // namespace attn::text
 

@@ -221,6 +221,10 @@ private:
   Scope *top = nullptr;
   std::string current; ///< the tensor whose equation is evaluated
   unsigned silent = 0; ///< errors are not reported
+  /// Expressions being evaluated: bounded, for the stack is.
+  unsigned depth = 0;
+  static constexpr unsigned maxDepth = 4000;
+  static constexpr size_t maxScopes = 20000;
   llvm::StringSet<> reported;
   llvm::DenseSet<const Rank *> ambiguous; ///< reported as such
 

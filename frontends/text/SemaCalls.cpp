@@ -474,6 +474,13 @@ Scope *Sema::expand(const DefDecl &def, const DeclTable *home,
           def.resultRank ? "`" + name + "[n -> j](..)`" : "");
     return nullptr;
   }
+  if (scopes.size() >= maxScopes) {
+    error(range,
+          "the definitions of " + Twine(model.decl->name().name) +
+              " expand to more than " + Twine(maxScopes) + " calls",
+          "name what they share");
+    return nullptr;
+  }
   Scope *scope = &scopes.emplace_back();
   scope->decls = home;
   if (!ctx.scope->site.empty())

@@ -159,6 +159,8 @@ static void collectNames(const Expr &expr, llvm::StringSet<> &names) {
 
 RankList Sema::ambientOf(const llvm::StringMap<llvm::StringSet<>> &uses,
                          StringRef name, Scope *scope, const Env *around) {
+  if (scope->ambient.empty())
+    return {};
   // Everything the tensor reads, through other tensors of the same body.
   llvm::StringSet<> seen;
   llvm::SmallVector<StringRef> work = {name};

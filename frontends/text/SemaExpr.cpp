@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "frontends/text/Sema.h"
+#include "llvm/Support/SaveAndRestore.h"
 
 using namespace attn;
 using namespace attn::text;
@@ -19,6 +20,13 @@ T Sema::eval(const Expr &expr, const Context &ctx) {
                                    ctx.leftOfElse ? this : nullptr};
   if (auto it = values.find(key); it != values.end())
     return it->second;
+  if (depth > maxDepth) {
+    error(at(expr.range(), ctx.scope),
+          "this expression is too deep with its definitions expanded",
+          "give a part of it a name");
+    return nullptr;
+  }
+  llvm::SaveAndRestore deeper(depth, depth + 1);
   T term = evalUncached(expr, ctx);
   if (term)
     values[key] = term;

@@ -143,12 +143,14 @@ static bool reaches(T term, const Rank *rank, unsigned depth) {
 
 /// Chooses the extent of a rank among those stated; they must agree.
 static void chooseExtent(
-    Rank &rank, const Terms &terms,
+    Rank &rank, Terms &terms,
     llvm::function_ref<void(SourceRange, const Twine &, const Twine &)> error) {
   for (; rank.compared < rank.stated.size(); ++rank.compared) {
     const StatedExtent &stated = rank.stated[rank.compared];
     if (!rank.extent) {
-      if (!reaches(stated.term, &rank, 0))
+      if (auto fixed = terms.staticValue(stated.term))
+        rank.extent = terms.integer(std::max<int64_t>(*fixed, 0));
+      else if (!reaches(stated.term, &rank, 0))
         rank.extent = stated.term;
       continue;
     }

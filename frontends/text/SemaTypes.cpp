@@ -132,12 +132,18 @@ static bool raise(Definition &definition, TypeInference &types) {
 }
 
 void attn::text::inferTypes(Model &model) {
+  llvm::SmallVector<Definition *> all;
+  for (Definition &definition : model.definitions)
+    all.push_back(&definition);
+  // Operands first: only recurrences need a second sweep.
+  std::vector<Definition *> order = Model::inOrder(all);
   bool changed = true;
   while (changed) {
     changed = false;
+    // Types of terms are remembered as long as no tensor below them changes.
     TypeInference types;
-    for (Definition &definition : model.definitions)
-      changed |= raise(definition, types);
+    for (Definition *definition : order)
+      changed |= raise(*definition, types);
   }
   // Equations of one tensor agree.
   for (Definition &definition : model.definitions)
