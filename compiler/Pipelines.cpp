@@ -12,6 +12,8 @@ void attn::buildChecks(mlir::OpPassManager &passes) {
   mlir::OpPassManager &cascade = passes.nest<CascadeOp>();
   cascade.addPass(createAttnCheckRecurrences());
   cascade.addPass(createAttnCheckBounds());
+  cascade.addPass(createAttnCheckStorage());
+  cascade.addPass(createAttnCheckPresence());
 }
 
 void attn::buildDerivation(mlir::OpPassManager &passes) {

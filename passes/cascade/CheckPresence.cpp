@@ -28,7 +28,6 @@ private:
   void addMasks(Value value, Masks &masks, unsigned depth,
                 llvm::DenseSet<Value> &seen);
   void addCondition(Value condition, Masks &masks);
-  bool involves(Value value, llvm::function_ref<bool(BlockArgument)> test);
   Masks masksOf(Value value);
   Masks masksInside(EinsumOp reduction);
   void checkSum(MapOp op);
@@ -53,13 +52,26 @@ void Checker::warn(Operation *at, const Twine &text, const Twine &hint) {
 // Masks
 //===----------------------------------------------------------------------===//
 
-bool Checker::involves(Value value,
-                       llvm::function_ref<bool(BlockArgument)> test) {
-  if (auto argument = dyn_cast<BlockArgument>(value))
-    return test(argument);
-  return llvm::any_of(value.getDefiningOp()->getOperands(), [&](Value operand) {
-    return !isa<NamedTensorType>(operand.getType()) && involves(operand, test);
-  });
+/// Those of a map's masks that may leave a fibre of its reduction empty: they
+/// name a reduced rank.
+static Masks namingReduced(const Masks &masks, EinsumOp reduction) {
+  SmallVector<StringAttr> names = strings(reduction.getReduced());
+  auto isReduced = [&](StringRef word) {
+    return llvm::any_of(
+        names, [&](StringAttr name) { return name.getValue() == word; });
+  };
+  Masks inside;
+  for (const std::string &mask : masks) {
+    StringRef rest = mask;
+    while (!rest.empty()) {
+      StringRef word = rest.take_while(
+          [](char c) { return llvm::isAlnum(c) || c == '_' || c == '\''; });
+      if (isReduced(word))
+        inside.insert(mask);
+      rest = rest.drop_front(std::max<size_t>(word.size(), 1));
+    }
+  }
+  return inside;
 }
 
 /// The conjuncts of a condition that the program wrote for its own sake: not
@@ -110,7 +122,7 @@ void Checker::addMasks(Value value, Masks &masks, unsigned depth,
   // Of a reduction's masks those free of its ranks are the result's.
   Masks inside;
   addMasks(yielded, inside, depth - 1, seen);
-  Masks bound = masksInside(einsum);
+  Masks bound = namingReduced(inside, einsum);
   for (const std::string &mask : inside)
     if (!bound.contains(mask))
       masks.insert(mask);
@@ -123,25 +135,9 @@ Masks Checker::masksOf(Value value) {
   return masks;
 }
 
-/// Masks of a reduction's map that may leave a fibre empty: those that name a
-/// reduced rank, or a coordinate determined by one.
 Masks Checker::masksInside(EinsumOp reduction) {
-  Masks masks = masksOf(reduction.getMapYield().getOperand(0));
-  SmallVector<StringRef> names;
-  for (StringAttr rank : strings(reduction.getReduced()))
-    names.push_back(rank);
-  Masks inside;
-  for (const std::string &mask : masks) {
-    StringRef rest = mask;
-    while (!rest.empty()) {
-      StringRef word = rest.take_while(
-          [](char c) { return llvm::isAlnum(c) || c == '_' || c == '\''; });
-      if (llvm::is_contained(names, word))
-        inside.insert(mask);
-      rest = rest.drop_front(std::max<size_t>(word.size(), 1));
-    }
-  }
-  return inside;
+  return namingReduced(masksOf(reduction.getMapYield().getOperand(0)),
+                       reduction);
 }
 
 //===----------------------------------------------------------------------===//

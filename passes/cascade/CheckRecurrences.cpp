@@ -448,25 +448,27 @@ Recurrence::checkBases(const llvm::MapVector<Operation *, Order> &orders) {
 //===----------------------------------------------------------------------===//
 
 /// Does the presence of `value` need that of a read of `tensor` itself?
-static ReadOp requiredRead(Value value, Value tensor) {
+static ReadOp requiredRead(Value value, Value tensor,
+                           llvm::DenseSet<Value> &seen) {
   Operation *op = value.getDefiningOp();
-  if (!op || isa<ElseOp>(op))
+  if (!op || isa<ElseOp>(op) || !seen.insert(value).second)
     return {};
   if (auto read = dyn_cast<ReadOp>(op); read && read.getTensor() == tensor)
     return read;
   for (Value operand : op->getOperands())
     if (!isa<NamedTensorType>(operand.getType()))
-      if (ReadOp read = requiredRead(operand, tensor))
+      if (ReadOp read = requiredRead(operand, tensor, seen))
         return read;
   return {};
 }
 
-static bool dependsOn(Value value, Value argument) {
+static bool dependsOn(Value value, Value argument,
+                      llvm::DenseSet<Value> &seen) {
   if (value == argument)
     return true;
   Operation *op = value.getDefiningOp();
-  return op && llvm::any_of(op->getOperands(), [&](Value operand) {
-           return dependsOn(operand, argument);
+  return op && seen.insert(value).second && llvm::any_of(op->getOperands(), [&](Value operand) {
+           return dependsOn(operand, argument, seen);
          });
 }
 
@@ -480,7 +482,9 @@ void Recurrence::warnGuarded(
         (edge.read && edge.reader != edge.source))
       continue;
     auto where = einsum.getMapYield().getOperand(0).getDefiningOp<WhereOp>();
-    ReadOp read = where ? requiredRead(where.getValue(), tensor) : ReadOp();
+    llvm::DenseSet<Value> seen;
+    ReadOp read =
+        where ? requiredRead(where.getValue(), tensor, seen) : ReadOp();
     auto order = orders.find(einsum);
     if (!read || order == orders.end())
       continue;
@@ -494,8 +498,9 @@ void Recurrence::warnGuarded(
                  cast<StringAttr>(reader.getReduced()[0]) == rank;
         });
       });
+      seen.clear();
       if (!coordinate || isStop ||
-          !dependsOn(where.getCondition(), coordinate))
+          !dependsOn(where.getCondition(), coordinate, seen))
         continue;
       InFlightDiagnostic warning =
           where.emitWarning()
