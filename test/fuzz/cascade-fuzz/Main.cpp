@@ -64,6 +64,8 @@ bool printCounts(llvm::StringRef title, const Counts &counts) {
   for (const auto &[name, times] : counts) {
     bool few = times < least;
     enough &= !few;
+    if (times == 0 && !few)
+      continue;
     llvm::outs() << llvm::formatv("{0,7} {1}{2}\n", times, name,
                                   few ? "   <- too few" : "");
   }

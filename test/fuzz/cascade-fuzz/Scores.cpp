@@ -8,7 +8,7 @@ using Text = std::string;
 
 /// Statements that name K; for scores that read it at other places.
 Text keysNamed(Attention &a) {
-  Text name = a.draft.fresh("K");
+  Text name = a.draft.fresh("Kn");
   a.draft.statement(at(name, join(join(a.keyHeads, a.keyRanks), "d")) + " = " +
                     a.K);
   return name;
