@@ -43,14 +43,15 @@ public:
   static llvm::Expected<Staged> create(const llvm::Twine &destination) {
     std::string name = destination.str();
     // Renaming over a directory or a device would replace more than a file.
-    if (fs::exists(name) && (!fs::is_regular_file(name) || !fs::can_write(name)))
+    if (fs::exists(name) &&
+        (!fs::is_regular_file(name) || !fs::can_write(name)))
       return llvm::createStringError(name +
                                      ": is not a file that can be replaced");
-    auto temp = fs::TempFile::create(name + ".%%%%%%",
-                                     fs::all_read | fs::all_write);
+    auto temp =
+        fs::TempFile::create(name + ".%%%%%%", fs::all_read | fs::all_write);
     if (!temp)
-      return llvm::createStringError(
-          name + ": " + llvm::toString(temp.takeError()));
+      return llvm::createStringError(name + ": " +
+                                     llvm::toString(temp.takeError()));
     return Staged(std::move(name), std::move(*temp));
   }
   Staged(Staged &&) = default;
@@ -111,8 +112,8 @@ llvm::Error fill(Staged &library, Staged &header, Staged &manifest,
                             ? defaultRuntimeDirectory()
                             : options.runtimeDirectory;
   if (llvm::Error error =
-          linkLibrary(object, library.temporary(),
-                      path::filename(options.path), target, runtime))
+          linkLibrary(object, library.temporary(), path::filename(options.path),
+                      target, runtime))
     return error;
   if (attn_library_seal(library.temporary().str().c_str()))
     return llvm::createStringError(attn_last_error());

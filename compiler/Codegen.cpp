@@ -2,12 +2,12 @@
 #include "compiler/Codegen.h"
 #include "compiler/Manifest.h"
 #include "compiler/Tables.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/Passes/PassBuilder.h"
 
 using namespace mlir;
 using namespace attn;
@@ -30,12 +30,11 @@ static std::string prefixOf(CascadeOp cascade, const Target &target) {
   return "attn." + cascade.getSymName().str() + "." + target.name.str();
 }
 
-llvm::Expected<Lowered>
-attn::lowerCascades(ModuleOp cascades, const CodegenOptions &options) {
+llvm::Expected<Lowered> attn::lowerCascades(ModuleOp cascades,
+                                            const CodegenOptions &options) {
   MLIRContext *ctx = cascades.getContext();
   ctx->loadDialect<arith::ArithDialect, func::FuncDialect, math::MathDialect,
-                   scf::SCFDialect, vector::VectorDialect,
-                   LLVM::LLVMDialect>();
+                   scf::SCFDialect, vector::VectorDialect, LLVM::LLVMDialect>();
   Lowered lowered;
   lowered.module = ModuleOp::create(cascades.getLoc());
   for (const Target *target : options.targets) {
@@ -106,8 +105,7 @@ llvm::Expected<Generated> attn::generate(ModuleOp cascades,
   result.module->setDataLayout((*machine)->createDataLayout());
   setAttributes(*result.module, cascades, options);
 
-  result.manifest = 
-      writeManifest(cascades, options, lowered->workspace);
+  result.manifest = writeManifest(cascades, options, lowered->workspace);
   Tables tables(*result.module);
   for (auto cascade : cascades.getOps<CascadeOp>()) {
     std::vector<EntryVersion> versions;
@@ -124,10 +122,11 @@ llvm::Expected<Generated> attn::generate(ModuleOp cascades,
 }
 
 void attn::optimise(llvm::Module &module, llvm::TargetMachine &machine) {
+  // Tile kernels are unrolled where it pays, and compile time is a feature.
   llvm::PipelineTuningOptions tuning;
   tuning.LoopVectorization = true;
-  tuning.SLPVectorization = true;
-  tuning.LoopUnrolling = true;
+  tuning.SLPVectorization = false;
+  tuning.LoopUnrolling = false;
   llvm::PassBuilder builder(&machine, tuning);
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;

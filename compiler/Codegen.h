@@ -6,10 +6,10 @@
 #define ATTN_COMPILER_CODEGEN_H
 
 #include "compiler/targets/Targets.h"
-#include "llvm/IR/LLVMContext.h"
-#include "llvm/IR/Module.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "passes/cpu/LowerCascade.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
 
 namespace attn {
 
@@ -40,7 +40,8 @@ struct Lowered {
 
 /// The functions of all cascades in func, scf, arith, math and llvm, for
 /// `--emit tile` and for tests.
-llvm::Expected<Lowered> lowerCascades(mlir::ModuleOp cascades, const CodegenOptions &options);
+llvm::Expected<Lowered> lowerCascades(mlir::ModuleOp cascades,
+                                      const CodegenOptions &options);
 
 /// The whole way to LLVM IR, not optimised. Diagnostics go to the context; the
 /// error only says that there were some.

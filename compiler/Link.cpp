@@ -62,8 +62,8 @@ llvm::Error attn::linkLibrary(llvm::StringRef object, llvm::StringRef output,
                               llvm::StringRef soname, const Target &target,
                               llvm::StringRef runtimeDirectory) {
   llvm::SmallString<128> stub;
-  if (std::error_code code = llvm::sys::fs::createTemporaryFile(
-          "libattn_runtime", "so", stub))
+  if (std::error_code code =
+          llvm::sys::fs::createTemporaryFile("libattn_runtime", "so", stub))
     return llvm::createStringError(code, "temporary file");
   llvm::FileRemover remover(stub);
   if (llvm::Error error = writeRuntimeStub(stub, target))

@@ -2,8 +2,8 @@
 #include "compiler/Manifest.h"
 #include "attn/abi.h"
 #include "compiler/Tables.h"
-#include "llvm/Support/JSON.h"
 #include "mlir/IR/AffineExpr.h"
+#include "llvm/Support/JSON.h"
 
 using namespace attn;
 
@@ -42,9 +42,9 @@ static std::string format(mlir::AffineExpr expr,
 static std::string format(ExtentAttr extent) {
   std::string text;
   for (mlir::AffineExpr result : extent.getMap().getResults())
-    text = text.empty() ? format(result, extent.getRanks())
-                        : "min(" + text + ", " +
-                              format(result, extent.getRanks()) + ")";
+    text = text.empty()
+               ? format(result, extent.getRanks())
+               : "min(" + text + ", " + format(result, extent.getRanks()) + ")";
   return text;
 }
 
@@ -60,8 +60,7 @@ std::string attn::writeManifest(mlir::ModuleOp cascades,
                                 const CodegenOptions &options,
                                 llvm::ArrayRef<std::string> workspace) {
   llvm::json::Array entries;
-  for (auto [i, cascade] :
-       llvm::enumerate(cascades.getOps<CascadeOp>())) {
+  for (auto [i, cascade] : llvm::enumerate(cascades.getOps<CascadeOp>())) {
     llvm::json::Array inputs, outputs, ranks;
     for (const PortInfo &port : portsOf(cascade)) {
       llvm::json::Object object{{"name", port.name},
@@ -70,8 +69,9 @@ std::string attn::writeManifest(mlir::ModuleOp cascades,
       if (port.optional)
         object["default"] = port.defaultValue;
       if (port.into >= 0)
-        object["into"] =
-            mlir::cast<PortAttr>(cascade.getInputs()[port.into]).getName().str();
+        object["into"] = mlir::cast<PortAttr>(cascade.getInputs()[port.into])
+                             .getName()
+                             .str();
       (port.output ? outputs : inputs).push_back(std::move(object));
     }
     for (auto rank : cascade.getRanks().getAsRange<RankAttr>()) {
@@ -135,10 +135,9 @@ static std::string describe(CascadeOp cascade, const PortInfo &port) {
   }
   text += "]";
   if (port.into >= 0)
-    text += " into " +
-            mlir::cast<PortAttr>(cascade.getInputs()[port.into])
-                .getName()
-                .str();
+    text +=
+        " into " +
+        mlir::cast<PortAttr>(cascade.getInputs()[port.into]).getName().str();
   if (port.optional)
     text += " (NULL: " + llvm::formatv("{0}", port.defaultValue).str() + ")";
   return text;

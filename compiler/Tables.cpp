@@ -53,10 +53,9 @@ std::vector<PortInfo> attn::portsOf(CascadeOp cascade) {
         if (auto real = mlir::dyn_cast<mlir::FloatAttr>(init))
           info.defaultValue = real.getValueAsDouble();
         else if (auto integer = mlir::dyn_cast<mlir::IntegerAttr>(init))
-          info.defaultValue =
-              integer.getType().isInteger(1)
-                  ? double(integer.getValue().getZExtValue())
-                  : double(integer.getValue().getSExtValue());
+          info.defaultValue = integer.getType().isInteger(1)
+                                  ? double(integer.getValue().getZExtValue())
+                                  : double(integer.getValue().getSExtValue());
       }
       ports.push_back(std::move(info));
     }
@@ -114,9 +113,9 @@ Constant *Tables::extents(CascadeOp cascade, std::vector<Constant *> &checks,
     std::vector<Constant *> words;
     for (int64_t word : program)
       words.push_back(number(64, word));
-    table.push_back(record({text(name), number(32, kind),
-                            number(32, program.size()), number(64, value),
-                            array(words)}));
+    table.push_back(
+        record({text(name), number(32, kind), number(32, program.size()),
+                number(64, value), array(words)}));
   };
   for (auto rank : cascade.getRanks().getAsRange<RankAttr>()) {
     if (auto known = cascade.staticExtent(rank.getName()))
@@ -143,9 +142,9 @@ Constant *Tables::extents(CascadeOp cascade, std::vector<Constant *> &checks,
     std::string message = "rank " + product.getWhole().str() +
                           " is larger than its parts: |" +
                           product.getWhole().str() + "| > " + name;
-    checks.push_back(record({number(32, rankNumber(cascade, product.getWhole())),
-                             number(32, table.size()), number(32, 1),
-                             text(message)}));
+    checks.push_back(
+        record({number(32, rankNumber(cascade, product.getWhole())),
+                number(32, table.size()), number(32, 1), text(message)}));
     add(name, ATTN_EXTENT_DERIVED, 0, program);
   }
   count = table.size();
@@ -169,9 +168,9 @@ Constant *Tables::record(llvm::ArrayRef<Constant *> fields) {
 
 static llvm::GlobalVariable *addGlobal(llvm::Module &module, Constant *value,
                                        llvm::StringRef name) {
-  auto *global = new llvm::GlobalVariable(
-      module, value->getType(), /*isConstant=*/true,
-      llvm::GlobalValue::InternalLinkage, value, name);
+  auto *global =
+      new llvm::GlobalVariable(module, value->getType(), /*isConstant=*/true,
+                               llvm::GlobalValue::InternalLinkage, value, name);
   return global;
 }
 

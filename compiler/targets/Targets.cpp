@@ -8,8 +8,7 @@
 using namespace attn;
 
 static constexpr llvm::StringLiteral linuxX86 = "x86_64-unknown-linux-gnu";
-#define ATTN_FP16                                                              \
-  "+avx512fp16,+avx512bf16,+avx512vnni,+avx512vbmi,+avx512vbmi2"
+#define ATTN_FP16 "+avx512fp16,+avx512bf16,+avx512vnni,+avx512vbmi,+avx512vbmi2"
 
 // clang-format off
 static constexpr Target rows[] = {

@@ -5,11 +5,11 @@
 #ifndef ATTN_COMPILER_TARGETS_H
 #define ATTN_COMPILER_TARGETS_H
 
+#include "passes/cpu/Builder.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 #include "llvm/Target/TargetMachine.h"
-#include "passes/cpu/Builder.h"
 
 namespace attn {
 

@@ -88,8 +88,8 @@ public:
 
   // Control. Bodies are emitted at the insertion point the builder then has.
   using Body = llvm::function_ref<void(Value)>;
-  using CarryBody = llvm::function_ref<llvm::SmallVector<Value>(
-      Value, mlir::ValueRange)>;
+  using CarryBody =
+      llvm::function_ref<llvm::SmallVector<Value>(Value, mlir::ValueRange)>;
   void loop(Value low, Value high, Body body);
   llvm::SmallVector<Value> loop(Value low, Value high, mlir::ValueRange init,
                                 CarryBody body);

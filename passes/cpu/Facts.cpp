@@ -12,8 +12,8 @@ using namespace attn::cpu;
 
 Value cpu::definitionOf(Value tensor) {
   while (auto kernel = tensor.getDefiningOp<KernelOp>())
-    tensor = kernel.getReturn().getOperand(
-        cast<OpResult>(tensor).getResultNumber());
+    tensor =
+        kernel.getReturn().getOperand(cast<OpResult>(tensor).getResultNumber());
   return tensor;
 }
 
@@ -212,13 +212,12 @@ bool Facts::update(Operation *op) {
   }
   auto einsum = cast<EinsumOp>(op);
   SmallVector<Fact> yielded = region(einsum.getMap());
-  bool guarded = !einsum.getGuard().empty() &&
-                 !matchPattern(einsum.getGuard().front().back().getOperand(0),
-                               m_One());
+  bool guarded =
+      !einsum.getGuard().empty() &&
+      !matchPattern(einsum.getGuard().front().back().getOperand(0), m_One());
   auto kind = einsum.builtinReduce();
-  bool needsPoint = kind && !identityOf(*kind, einsum.getMapYield()
-                                                   .getOperand(0)
-                                                   .getType());
+  bool needsPoint =
+      kind && !identityOf(*kind, einsum.getMapYield().getOperand(0).getType());
   bool changed = false;
   for (auto [result, fact] : llvm::zip(einsum.getResults(), yielded)) {
     Fact own = fact;

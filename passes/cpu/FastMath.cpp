@@ -17,7 +17,8 @@ static Value fma(CodeBuilder &b, Value x, Value y, Value z) {
 }
 
 /// Horner, highest coefficient first.
-static Value polynomial(CodeBuilder &b, Value x, ArrayRef<double> coefficients) {
+static Value polynomial(CodeBuilder &b, Value x,
+                        ArrayRef<double> coefficients) {
   Value sum = b.real(x.getType(), coefficients.front());
   for (double c : coefficients.drop_front())
     sum = fma(b, sum, x, b.real(x.getType(), c));
@@ -55,8 +56,8 @@ static Value call512(CodeBuilder &b, StringRef name, ValueRange operands) {
 /// by the floor. They take care of infinities.
 static Value exp2By512(CodeBuilder &b, Value x) {
   constexpr int32_t fraction = 0x09; // x - floor(x), inexact unsignalled
-  Value r = call512(b, "llvm.x86.avx512.mask.reduce.ps.512",
-                    {x, b.i32(fraction)});
+  Value r =
+      call512(b, "llvm.x86.avx512.mask.reduce.ps.512", {x, b.i32(fraction)});
   Value p = polynomial(b, r,
                        {0.00021612915010203737, 0.0012467846430147117,
                         0.0096754515686448, 0.05548528061777622,

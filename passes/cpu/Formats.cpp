@@ -84,19 +84,18 @@ static Value decodeHalf(CodeBuilder &b, Value raw) {
   Value tiny = bitcast(
       b, b.getI32Type(),
       b.mul(arith::SIToFPOp::create(b, f32, magnitude), b.real(f32, 0x1p-24)));
-  Value value = b.select(
-      b.ult(magnitude, c(0x400)), tiny,
-      b.select(b.ult(magnitude, c(0x7c00)), normal, special));
+  Value value =
+      b.select(b.ult(magnitude, c(0x400)), tiny,
+               b.select(b.ult(magnitude, c(0x7c00)), normal, special));
   return bitcast(b, b.getF32Type(), b.bitOr(value, sign));
 }
 
 static Value decodeFloat(CodeBuilder &b, Type element, Value raw) {
   if (isa<BFloat16Type>(element))
-    return bitcast(b, b.getF32Type(),
-                   shl(b, zext(b, b.getI32Type(), raw), 16));
+    return bitcast(b, b.getF32Type(), shl(b, zext(b, b.getI32Type(), raw), 16));
   if (isa<Float16Type>(element))
     return getElementTypeOrSelf(raw) == element ? b.convert(raw, b.getF32Type())
-                                    : decodeHalf(b, raw);
+                                                : decodeHalf(b, raw);
   if (isMini(element)) {
     Value table = miniTable(b, cast<FloatType>(element));
     auto entry = [&](Value code) {
@@ -170,12 +169,11 @@ static Value encodeSmall(CodeBuilder &b, Type element, Value value) {
                       c(mantissa + 2));
   // Round to nearest even: add half, minus one where the kept bit is even.
   Value odd = b.bitAnd(arith::ShRUIOp::create(b, significand, shift), c(1));
-  Value half = b.sub(
-      arith::ShLIOp::create(b, c(1), b.sub(shift, c(1))), c(1));
-  Value quotient = arith::ShRUIOp::create(
-      b, b.add(b.add(significand, half), odd), shift);
-  Value binade = arith::ShLIOp::create(
-      b, b.sub(kept, c(to.minExponent)), c(to.mantissa));
+  Value half = b.sub(arith::ShLIOp::create(b, c(1), b.sub(shift, c(1))), c(1));
+  Value quotient =
+      arith::ShRUIOp::create(b, b.add(b.add(significand, half), odd), shift);
+  Value binade =
+      arith::ShLIOp::create(b, b.sub(kept, c(to.minExponent)), c(to.mantissa));
   Value code = b.add(binade, quotient);
   code = b.select(b.compare(CmpIPredicate::sgt, code, c(to.maxCode)),
                   c(to.overflowCode), code);
@@ -239,8 +237,8 @@ Value cpu::saturate(CodeBuilder &b, Type element, Value value) {
   Type narrow = b.like(value.getType(), b.getIntegerType(type.getWidth()));
   Type wide = scalarInteger(element);
   auto convert = [&](StringRef intrinsic) {
-    return LLVM::CallIntrinsicOp::create(
-               b, narrow, b.getStringAttr(intrinsic), ValueRange{value})
+    return LLVM::CallIntrinsicOp::create(b, narrow, b.getStringAttr(intrinsic),
+                                         ValueRange{value})
         .getResult(0);
   };
   if (type.isUnsigned())

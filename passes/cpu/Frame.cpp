@@ -26,8 +26,7 @@ Frame::Frame(CodeBuilder &b, CascadeOp cascade)
   prologue.setInsertionPoint(mark);
 }
 
-Frame Frame::ofInvocation(CodeBuilder &b, CascadeOp cascade,
-                          Value invocation) {
+Frame Frame::ofInvocation(CodeBuilder &b, CascadeOp cascade, Value invocation) {
   Frame frame(b, cascade);
   frame.invocationArg = invocation;
   return frame;
@@ -128,15 +127,14 @@ Value Frame::data(unsigned port) {
 }
 
 Value Frame::stride(unsigned port, unsigned axis) {
-  return once("stride " + std::to_string(port) + "." + std::to_string(axis),
-              [&](CodeBuilder &b) {
-                Value table =
-                    b.load(b.ptrType(), b.gep(b.ptrType(),
-                                              field(stridesField, "strides"),
-                                              port));
-                return b.load(b.getI64Type(),
-                              b.gep(b.getI64Type(), table, axis));
-              });
+  return once(
+      "stride " + std::to_string(port) + "." + std::to_string(axis),
+      [&](CodeBuilder &b) {
+        Value table =
+            b.load(b.ptrType(),
+                   b.gep(b.ptrType(), field(stridesField, "strides"), port));
+        return b.load(b.getI64Type(), b.gep(b.getI64Type(), table, axis));
+      });
 }
 
 Value Frame::workspace() { return field(workspaceField, "workspace"); }

@@ -32,8 +32,8 @@ func::FuncOp CascadeLowering::function(StringRef suffix, TypeRange inputs,
                                        TypeRange results) {
   OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
   auto type = b.getFunctionType(inputs, results);
-  auto op = func::FuncOp::create(b, cascade.getLoc(), prefix + suffix.str(),
-                                 type);
+  auto op =
+      func::FuncOp::create(b, cascade.getLoc(), prefix + suffix.str(), type);
   op.addEntryBlock();
   return op;
 }
@@ -110,8 +110,9 @@ static Value product(Frame &frame, ArrayRef<StringAttr> ranks) {
 
 /// The loop over the work items [begin, end): coordinates of `ranks`, the last
 /// one fastest.
-void CascadeLowering::emitItems(ArrayRef<StringAttr> ranks, StepFunction &f,
-                                llvm::function_ref<void(ArrayRef<Value>)> body) {
+void CascadeLowering::emitItems(
+    ArrayRef<StringAttr> ranks, StepFunction &f,
+    llvm::function_ref<void(ArrayRef<Value>)> body) {
   CodeBuilder &b = f.b;
   b.loop(f.begin, f.end, [&](Value item) {
     SmallVector<Value> coordinates(ranks.size());
@@ -163,8 +164,7 @@ void CascadeLowering::lowerPlain(const Unit &unit) {
   if (ranks.empty())
     return call(function);
   parallelFor(
-      function,
-      [&](RunFunction &run) { return product(run.frame, ranks); },
+      function, [&](RunFunction &run) { return product(run.frame, ranks); },
       [&](RunFunction &run) {
         SmallVector<StringAttr> inner(
             ArrayRef<StringAttr>(unit.space).drop_front(ranks.size()));
@@ -184,7 +184,8 @@ void CascadeLowering::lowerPlain(const Unit &unit) {
 void CascadeLowering::clearPresence(const Step &step) {
   for (unsigned u : step.units)
     for (const Target &target : plan.units[u].targets) {
-      if (!target.pattern || !cleared.insert(target.tensor.getDefiningOp()).second)
+      if (!target.pattern ||
+          !cleared.insert(target.tensor.getDefiningOp()).second)
         continue;
       const Placement &p = plan.placement(target.tensor);
       if (p.presenceSlot < 0)
@@ -259,8 +260,8 @@ SmallVector<Value> CascadeLowering::emitOffsets(Frame &frame) {
   for (const Slot &slot : plan.slots) {
     offsets.push_back(offset);
     Value bytes = StorageMap::bytes(frame, plan, slot);
-    Value aligned = b.bitAnd(
-        saturatingAdd(b, bytes, b.i64(alignment - 1)), b.i64(-alignment));
+    Value aligned = b.bitAnd(saturatingAdd(b, bytes, b.i64(alignment - 1)),
+                             b.i64(-alignment));
     offset = saturatingAdd(b, offset, aligned);
   }
   offsets.push_back(offset);
@@ -295,8 +296,8 @@ std::string CascadeLowering::workspaceFormula() const {
     bool extended = slot.tensor.getDefiningOp<EquationsOp>() != nullptr;
     for (StringAttr rank : type.getRanks()) {
       auto known = owner.staticExtent(rank);
-      text += known ? " * " + std::to_string(*known)
-                    : " * |" + rank.str() + "|";
+      text +=
+          known ? " * " + std::to_string(*known) : " * |" + rank.str() + "|";
     }
     text += extended ? " (and base points)" : "";
   }

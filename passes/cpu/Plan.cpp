@@ -111,8 +111,8 @@ bool Plan::writesStraight(Value definition, unsigned output) {
   Operation *op = definition.getDefiningOp();
   if (!op || isa<EquationsOp>(op) || usesOf(definition).size() != 1 ||
       straight.contains(definition) ||
-      storedBits(cast<NamedTensorType>(definition.getType())
-                     .getElementType()) < 8)
+      storedBits(cast<NamedTensorType>(definition.getType()).getElementType()) <
+          8)
     return false;
   auto port = cast<PortAttr>(cascade.getOutputs()[output]);
   if (!port.getInto())
@@ -253,8 +253,8 @@ struct Components {
       step.units.push_back(v);
     } while (v != u);
     llvm::sort(step.units);
-    step.recurrent = step.units.size() > 1 ||
-                     llvm::is_contained(units[u].dependencies, u);
+    step.recurrent =
+        step.units.size() > 1 || llvm::is_contained(units[u].dependencies, u);
     steps.push_back(std::move(step));
   }
 };
@@ -317,8 +317,8 @@ void Plan::place() {
     p.equations = tensor.getDefiningOp<EquationsOp>();
     if (storedBits(p.element) < 8) // unpacked: units may write neighbours
       p.element = IntegerType::get(tensor.getContext(), 8);
-    p.slot = takeSlot(tensor, storedBits(p.element) / 8, range.first,
-                      range.second);
+    p.slot =
+        takeSlot(tensor, storedBits(p.element) / 8, range.first, range.second);
     if (facts.mayBeAbsent(tensor))
       p.presenceSlot = takeSlot(tensor, 1, range.first, range.second);
     placements[tensor] = p;

@@ -16,9 +16,8 @@ Recurrence::Recurrence(const Plan &plan, const Step &step) : plan(plan) {
 /// The type of the tensor a unit stores to.
 static NamedTensorType storedType(const Plan &plan, const Target &target) {
   CascadeOp cascade = plan.cascade;
-  Value tensor = target.tensor
-                     ? target.tensor
-                     : cascade.getReturn().getOperand(target.output);
+  Value tensor = target.tensor ? target.tensor
+                               : cascade.getReturn().getOperand(target.output);
   return cast<NamedTensorType>(tensor.getType());
 }
 
@@ -168,8 +167,8 @@ static std::pair<StringAttr, int> annotation(const Unit &unit, unsigned level) {
   return {rank, direction.getInt() < 0 ? -1 : 1};
 }
 
-std::optional<Iteration>
-Recurrence::chooseRank(ArrayRef<const Unit *> members, unsigned level) const {
+std::optional<Iteration> Recurrence::chooseRank(ArrayRef<const Unit *> members,
+                                                unsigned level) const {
   Iteration iteration;
   StringAttr name;
   for (const Unit *unit : members)
@@ -296,8 +295,8 @@ LogicalResult Recurrence::emit(CodeBuilder &b, UnitEmitter &emitter,
 LogicalResult Recurrence::emitLevel(CodeBuilder &b, UnitEmitter &emitter,
                                     Frame &frame, std::vector<Pending> pending,
                                     unsigned level) {
-  auto members = llvm::map_to_vector(
-      pending, [](const Pending &p) { return p.unit; });
+  auto members =
+      llvm::map_to_vector(pending, [](const Pending &p) { return p.unit; });
   std::optional<Iteration> iteration = chooseRank(members, level);
   if (!iteration || level > 8)
     return members.front()->op->emitError(

@@ -53,8 +53,8 @@ private:
                                 Frame &frame, std::vector<Pending> units,
                                 unsigned level);
   /// Components of `units` over the accesses that stay within one point.
-  std::vector<std::vector<unsigned>>
-  order(llvm::ArrayRef<const Unit *> units, const Iteration &iteration) const;
+  std::vector<std::vector<unsigned>> order(llvm::ArrayRef<const Unit *> units,
+                                           const Iteration &iteration) const;
 
   const Plan &plan;
   std::vector<const Unit *> units;

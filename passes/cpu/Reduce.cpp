@@ -124,8 +124,8 @@ SmallVector<Value> Reduction::combine(ValueRange state, ArrayRef<Scalar> points,
 }
 
 SmallVector<Scalar> Reduction::finish(ValueRange state) {
-  bool exact = llvm::any_of(
-      point, [&](Type t) { return t.isF64() && !real.isF64(); });
+  bool exact =
+      llvm::any_of(point, [&](Type t) { return t.isF64() && !real.isF64(); });
   SmallVector<Scalar> results;
   if (monoid) {
     for (Value value : state)

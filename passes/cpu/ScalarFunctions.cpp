@@ -179,8 +179,8 @@ static Value emitDivision(CodeBuilder &b, Fn fn, Value x, Value y) {
   }
   Value quotient = arith::DivSIOp::create(b, x, safe);
   Value inexact = b.compare(CmpIPredicate::ne, remainder, zero);
-  Value opposite = b.compare(CmpIPredicate::slt, bitXor(b, remainder, safe),
-                             zero);
+  Value opposite =
+      b.compare(CmpIPredicate::slt, bitXor(b, remainder, safe), zero);
   Value floored = b.select(b.bitAnd(inexact, opposite),
                            b.add(quotient, minusOne), quotient);
   return b.select(negates, b.sub(zero, x), floored);
@@ -192,11 +192,10 @@ static Value emitPower(CodeBuilder &b, Value x, Value y) {
   Value one = b.integer(type, 1), zero = b.integer(type, 0);
   SmallVector<Value> init = {one, x, b.max(y, zero)};
   SmallVector<Value> result = b.loop(
-      b.i64(0), b.i64(getElementTypeOrSelf(type).getIntOrFloatBitWidth()),
-      init,
+      b.i64(0), b.i64(getElementTypeOrSelf(type).getIntOrFloatBitWidth()), init,
       [&](Value, ValueRange carried) -> SmallVector<Value> {
-        Value odd = b.compare(CmpIPredicate::ne,
-                              b.bitAnd(carried[2], one), zero);
+        Value odd =
+            b.compare(CmpIPredicate::ne, b.bitAnd(carried[2], one), zero);
         return {b.select(odd, b.mul(carried[0], carried[1]), carried[0]),
                 b.mul(carried[1], carried[1]),
                 arith::ShRUIOp::create(b, carried[2], one)};
@@ -232,10 +231,9 @@ static Value emitInteger(CodeBuilder &b, Fn fn, Value x, Value y, Type real) {
   case Fn::not_:
     return b.bitNot(x);
   case Fn::from_bits:
-    return b.convert(
-        arith::BitcastOp::create(b, b.like(type, b.getF32Type()),
-                                 b.convert(x, b.getI32Type())),
-        real);
+    return b.convert(arith::BitcastOp::create(b, b.like(type, b.getF32Type()),
+                                              b.convert(x, b.getI32Type())),
+                     real);
   case Fn::real:
     return arith::SIToFPOp::create(b, b.like(type, real), x);
   default:
@@ -285,7 +283,8 @@ Value cpu::emitFn(CodeBuilder &b, Fn fn, ArrayRef<Value> operands, Type real,
                         b.select(divides, y, b.integer(y.getType(), 1)));
   }
   default:
-    return isa<FloatType>(getElementTypeOrSelf(x)) ? emitReal(b, fn, x, y)
-                                       : emitInteger(b, fn, x, y, real);
+    return isa<FloatType>(getElementTypeOrSelf(x))
+               ? emitReal(b, fn, x, y)
+               : emitInteger(b, fn, x, y, real);
   }
 }

@@ -1,8 +1,8 @@
 //===- Scalars.cpp - the scalar code of regions -----------------*- C++ -*-===//
 #include "passes/cpu/Scalars.h"
 #include "dialect/Functions.h"
-#include "passes/cpu/Formats.h"
 #include "mlir/IR/Matchers.h"
+#include "passes/cpu/Formats.h"
 #include <cmath>
 
 using namespace mlir;
@@ -60,8 +60,8 @@ bool RegionEmitter::isNonZero(Value divisor) {
 Scalar RegionCode::emitOperation(Operation *op) {
   return llvm::TypeSwitch<Operation *, Scalar>(op)
       .Case([&](arith::ConstantOp constant) {
-        return Scalar{b.constant(cast<TypedAttr>(constant.getValue())), {}, {},
-                      true};
+        return Scalar{
+            b.constant(cast<TypedAttr>(constant.getValue())), {}, {}, true};
       })
       .Case([&](ExtentOp extent) {
         Value wide = this->extent(extent.getRankAttr());
@@ -110,8 +110,8 @@ Scalar RegionCode::emitLogic(Fn fn, const Scalar &x, const Scalar &y) {
     return b.both(isAnd ? b.bitNot(s.value) : s.value, s.present);
   };
   if (!x.present && !y.present) {
-    result.value = isAnd ? b.bitAnd(x.value, y.value)
-                         : b.bitOr(x.value, y.value);
+    result.value =
+        isAnd ? b.bitAnd(x.value, y.value) : b.bitOr(x.value, y.value);
     return result;
   }
   Value decided = b.bitOr(decides(x), decides(y));
@@ -151,8 +151,7 @@ Scalar RegionCode::emitMap(MapOp op) {
       result.value = product;
       return result;
     }
-  bool nonZero = op.getOperands().size() == 2 &&
-                 isNonZero(op.getOperand(1));
+  bool nonZero = op.getOperands().size() == 2 && isNonZero(op.getOperand(1));
   Value guard;
   result.value = emitFn(b, op.getFn(), plain,
                         result.exact ? b.getF64Type() : real, nonZero, guard);

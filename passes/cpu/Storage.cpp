@@ -10,9 +10,8 @@ using arith::CmpIPredicate;
 Value cpu::saturatingMul(CodeBuilder &b, Value x, Value y) {
   auto wide = arith::MulSIExtendedOp::create(b, x, y);
   Value limit = b.i64(int64_t{1} << 62);
-  Value fits = b.both(
-      b.compare(CmpIPredicate::eq, wide.getHigh(), b.i64(0)),
-      b.ult(wide.getLow(), limit));
+  Value fits = b.both(b.compare(CmpIPredicate::eq, wide.getHigh(), b.i64(0)),
+                      b.ult(wide.getLow(), limit));
   return b.select(fits, wide.getLow(), limit);
 }
 
@@ -55,10 +54,9 @@ Value emptyTensor(CodeBuilder &b) {
   if (!b.module().lookupSymbol(name)) {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(b.module().getBody());
-    LLVM::GlobalOp::create(b, type, /*isConstant=*/true,
-                           LLVM::Linkage::Internal, name,
-                           b.getZeroAttr(RankedTensorType::get(
-                               {8}, b.getI64Type())));
+    LLVM::GlobalOp::create(
+        b, type, /*isConstant=*/true, LLVM::Linkage::Internal, name,
+        b.getZeroAttr(RankedTensorType::get({8}, b.getI64Type())));
   }
   return LLVM::AddressOfOp::create(b, b.ptrType(), name);
 }
@@ -121,7 +119,8 @@ Storage StorageMap::workspace(Value tensor, const Placement &placement) {
 
 const Storage &StorageMap::of(Value tensor) {
   Value stored = plan.storedTensor(tensor);
-  if (auto it = storages.find(stored.getAsOpaquePointer()); it != storages.end())
+  if (auto it = storages.find(stored.getAsOpaquePointer());
+      it != storages.end())
     return it->second;
   const Placement &p = plan.placement(stored);
   Storage s;
@@ -131,8 +130,7 @@ const Storage &StorageMap::of(Value tensor) {
     s = output(p.port);
   else
     s = workspace(stored, p);
-  return storages
-      .try_emplace(stored.getAsOpaquePointer(), std::move(s))
+  return storages.try_emplace(stored.getAsOpaquePointer(), std::move(s))
       .first->second;
 }
 
@@ -142,8 +140,8 @@ const Storage &StorageMap::output(unsigned number) {
     CascadeOp cascade = frame.cascade;
     Type type = cascade.getReturn().getOperand(number).getType();
     it = outputs
-             .emplace(number, port(cascade.getInputs().size() + number, type,
-                                   true))
+             .emplace(number,
+                      port(cascade.getInputs().size() + number, type, true))
              .first;
   }
   return it->second;
@@ -170,8 +168,8 @@ Value StorageMap::offset(CodeBuilder &b, const Storage &s,
     auto flags = arith::IntegerOverflowFlagsAttr::get(
         b.getContext(), arith::IntegerOverflowFlags::nsw);
     Value term = arith::MulIOp::create(b, index, stride, flags);
-    offset = offset ? Value(arith::AddIOp::create(b, offset, term, flags))
-                    : term;
+    offset =
+        offset ? Value(arith::AddIOp::create(b, offset, term, flags)) : term;
   }
   return offset ? offset : b.i64(0);
 }
@@ -180,9 +178,9 @@ namespace {
 /// Address of the byte that holds nibble `offset`, and the bits to shift.
 std::pair<Value, Value> nibble(CodeBuilder &b, const Storage &s, Value offset) {
   Value byte = arith::ShRSIOp::create(b, offset, b.i64(1));
-  Value bits = b.convert(
-      arith::ShLIOp::create(b, b.bitAnd(offset, b.i64(1)), b.i64(2)),
-      b.getI8Type());
+  Value bits =
+      b.convert(arith::ShLIOp::create(b, b.bitAnd(offset, b.i64(1)), b.i64(2)),
+                b.getI8Type());
   return {b.gep(b.getI8Type(), s.base, byte), bits};
 }
 } // namespace
@@ -199,17 +197,18 @@ Scalar StorageMap::load(CodeBuilder &b, const Storage &s,
   Value raw;
   if (storedBits(s.element) == 4) {
     auto [pointer, bits] = nibble(b, s, at);
-    Value byte = arith::ShRUIOp::create(b, b.load(b.getI8Type(), pointer), bits);
+    Value byte =
+        arith::ShRUIOp::create(b, b.load(b.getI8Type(), pointer), bits);
     raw = b.convert(b.convert(byte, b.getIntegerType(4)), b.getI8Type());
   } else {
     raw = b.load(rawElement, b.gep(rawElement, s.base, at));
   }
   result.value = decode(b, s.element, raw, type);
   if (s.presence)
-    result.present = b.compare(
-        CmpIPredicate::ne,
-        b.load(b.getI8Type(), b.gep(b.getI8Type(), s.presence, at)),
-        b.integer(b.getI8Type(), 0));
+    result.present =
+        b.compare(CmpIPredicate::ne,
+                  b.load(b.getI8Type(), b.gep(b.getI8Type(), s.presence, at)),
+                  b.integer(b.getI8Type(), 0));
   return result;
 }
 
@@ -250,17 +249,17 @@ void StorageMap::store(CodeBuilder &b, const Storage &s,
     auto [pointer, bits] = nibble(b, s, at);
     Type i8 = b.getI8Type();
     Value mask = arith::ShLIOp::create(b, b.integer(i8, 15), bits);
-    Value code = arith::ShLIOp::create(
-        b, b.bitAnd(raw, b.integer(i8, 15)), bits);
+    Value code =
+        arith::ShLIOp::create(b, b.bitAnd(raw, b.integer(i8, 15)), bits);
     Value kept = b.bitAnd(b.load(i8, pointer), b.bitNot(mask));
     return b.store(b.bitOr(kept, code), pointer);
   }
   b.store(raw, b.gep(raw.getType(), s.base, at));
   if (s.presence) {
-    Value byte = value.present
-                     ? Value(arith::ExtUIOp::create(b, b.getI8Type(),
-                                                    value.present))
-                     : b.integer(b.getI8Type(), 1);
+    Value byte =
+        value.present
+            ? Value(arith::ExtUIOp::create(b, b.getI8Type(), value.present))
+            : b.integer(b.getI8Type(), 1);
     b.store(byte, b.gep(b.getI8Type(), s.presence, at));
   }
 }

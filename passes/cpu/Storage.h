@@ -23,8 +23,8 @@ struct Scalar {
 struct Storage {
   mlir::Type element; // as stored
   mlir::Value base, presence;
-  llvm::SmallVector<mlir::Value> strides; // in elements
-  llvm::SmallVector<mlir::Value> extents; // of the ranks
+  llvm::SmallVector<mlir::Value> strides;   // in elements
+  llvm::SmallVector<mlir::Value> extents;   // of the ranks
   llvm::SmallVector<mlir::Value> low, high; // the box, base points included
   bool isOutput = false;
   bool exact = false;

@@ -16,8 +16,8 @@ void UnitEmitter::emit(const Unit &unit, Coordinates fixed) {
 void UnitEmitter::emitLoops(const Unit &unit, Coordinates &at, size_t rank) {
   if (rank == unit.space.size()) {
     // Several targets decide one by one when they store.
-    Value own = unit.targets.size() == 1 ? isOwnPoint(unit.targets[0], at)
-                                         : Value();
+    Value own =
+        unit.targets.size() == 1 ? isOwnPoint(unit.targets[0], at) : Value();
     return b.ifThen(own, [&] { emitPoint(unit, at); });
   }
   StringAttr name = unit.space[rank];
@@ -73,14 +73,14 @@ Value UnitEmitter::isOwnPoint(const Target &target, const Coordinates &at) {
         continue;
       auto ours = dyn_cast<ExtentAttr>(target.pattern[axis]);
       // A coordinate is never negative and never the extent.
-      if (!ours && (theirs.getConstant().value_or(0) < 0 ||
-                    theirs.getRank() == rank)) {
+      if (!ours &&
+          (theirs.getConstant().value_or(0) < 0 || theirs.getRank() == rank)) {
         possible = false;
         break;
       }
       Value mine = ours ? frame.evaluate(ours) : at.lookup(rank);
-      matches = b.bitAnd(matches, b.compare(CmpIPredicate::eq, mine,
-                                            frame.evaluate(theirs)));
+      matches = b.bitAnd(
+          matches, b.compare(CmpIPredicate::eq, mine, frame.evaluate(theirs)));
     }
     if (possible)
       own = b.both(own, b.bitNot(matches));
@@ -101,9 +101,8 @@ void UnitEmitter::storeAt(const Target &target, const Coordinates &at,
                                         : storages.of(target.tensor);
   SmallVector<Value> indices;
   for (auto [axis, rank] : llvm::enumerate(type.getRanks())) {
-    auto constant = target.pattern
-                        ? dyn_cast<ExtentAttr>(target.pattern[axis])
-                        : ExtentAttr();
+    auto constant = target.pattern ? dyn_cast<ExtentAttr>(target.pattern[axis])
+                                   : ExtentAttr();
     indices.push_back(constant ? frame.evaluate(constant) : at.lookup(rank));
   }
   // Kept unpacked, an i4 still has four bits.
@@ -187,8 +186,8 @@ void UnitEmitter::emitEinsum(const Unit &unit, const Coordinates &at) {
         [&](ValueRange state) -> SmallVector<Value> {
       size_t depth = coordinates.size() - ranks.size();
       if (depth == reduced.size()) {
-        Value last = depth ? b.convert(coordinates.back(), b.getI32Type())
-                           : b.i32(0);
+        Value last =
+            depth ? b.convert(coordinates.back(), b.getI32Type()) : b.i32(0);
         return reduction.combine(state, emitMap(), last);
       }
       return b.loop(b.i64(0), frame.extent(reduced[depth]), state,
@@ -223,8 +222,8 @@ Value cpu::emitSortKey(CodeBuilder &b, Value value) {
   x = arith::AddFOp::create(b, x, b.real(b.getF64Type(), 0));
   Value bits = arith::BitcastOp::create(b, i64, x);
   Value negative = b.compare(CmpIPredicate::slt, bits, b.i64(0));
-  Value flipped = arith::XOrIOp::create(
-      b, bits, b.select(negative, b.i64(-1), sign));
+  Value flipped =
+      arith::XOrIOp::create(b, bits, b.select(negative, b.i64(-1), sign));
   return b.select(nan, b.i64(0), flipped);
 }
 
@@ -276,8 +275,7 @@ void UnitEmitter::emitOrder(const Unit &unit, const Coordinates &at) {
         for (auto [k, key] : llvm::enumerate(region.emit(block))) {
           present = b.both(present, key.present);
           b.store(emitSortKey(b, key.value),
-                  b.gep(b.getI64Type(), scratch.keys,
-                        b.add(first, b.i64(k))));
+                  b.gep(b.getI64Type(), scratch.keys, b.add(first, b.i64(k))));
         }
         b.store(b.convert(i, b.getI32Type()),
                 b.gep(b.getI32Type(), scratch.index, count));

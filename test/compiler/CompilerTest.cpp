@@ -36,8 +36,8 @@ TEST(Compiler, CompilesAndCalls) {
 }
 
 TEST(Compiler, SaysWhatIsWrong) {
-  auto kernel = Compiler().compile("cascade f(x: f32[n]) -> y: f32[n] { y = z }",
-                                   "mine.attn");
+  auto kernel = Compiler().compile(
+      "cascade f(x: f32[n]) -> y: f32[n] { y = z }", "mine.attn");
   ASSERT_FALSE(bool(kernel));
   EXPECT_NE(kernel.message().find("mine.attn:1:"), std::string::npos)
       << kernel.message();
