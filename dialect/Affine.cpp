@@ -9,9 +9,8 @@ using namespace attn;
 using presburger::PresburgerSet;
 
 bool attn::isSubexpression(StringRef name) {
-  return llvm::any_of(name, [](char c) {
-    return !llvm::isAlnum(c) && c != '_' && c != '\'';
-  });
+  return llvm::any_of(
+      name, [](char c) { return !llvm::isAlnum(c) && c != '_' && c != '\''; });
 }
 
 namespace {
@@ -61,9 +60,8 @@ void IterationSpace::addRegion(Region &region) {
     AffineForm last = add(extent, AffineForm::of(-1));
     variables[x].lower = 0;
     variables[x].upper = last.getConstant();
-    variables[x].definition =
-        PointSet::nonNegative(form).intersect(
-            PointSet::nonNegative(add(last, form, -1)));
+    variables[x].definition = PointSet::nonNegative(form).intersect(
+        PointSet::nonNegative(add(last, form, -1)));
     forms[argument] = form;
   }
 }
@@ -92,9 +90,9 @@ IterationSpace::intervalOf(const AffineForm &form) const {
   return result;
 }
 
-std::pair<unsigned, bool>
-IterationSpace::derived(int what, ArrayRef<AffineForm> operands,
-                        const void *more) {
+std::pair<unsigned, bool> IterationSpace::derived(int what,
+                                                  ArrayRef<AffineForm> operands,
+                                                  const void *more) {
   Key key{what, {}, more};
   auto &[kind, numbers, pointer] = key;
   for (const AffineForm &form : operands) {
@@ -164,8 +162,8 @@ AffineForm IterationSpace::extentOf(StringAttr rank) {
   PointSet facts = PointSet::nonNegative(form);
   if (derivedFrom) {
     PointSet equal = PointSet::zero(add(form, *derivedFrom, -1));
-    PointSet clamped = PointSet::zero(form).intersect(PointSet::nonNegative(
-        add(AffineForm::of(-1), *derivedFrom, -1)));
+    PointSet clamped = PointSet::zero(form).intersect(
+        PointSet::nonNegative(add(AffineForm::of(-1), *derivedFrom, -1)));
     facts = facts.intersect(equal).unite(clamped);
   }
   variables[number].definition = facts;
@@ -216,11 +214,13 @@ std::optional<AffineForm> IterationSpace::determined(StringAttr rank,
     };
     for (Attribute relation : cascade.getRelations()) {
       if (auto p = dyn_cast<ProductAttr>(relation)) {
-        if (llvm::all_of(p.getParts(),
-                         [&](StringAttr part) { return known.contains(part); })) {
+        if (llvm::all_of(p.getParts(), [&](StringAttr part) {
+              return known.contains(part);
+            })) {
           AffineForm whole;
           for (auto [i, part] : llvm::enumerate(p.getParts()))
-            whole = add(whole, product(known[part], extentsAfter(p.getParts(), i)));
+            whole =
+                add(whole, product(known[part], extentsAfter(p.getParts(), i)));
           learn(p.getWhole(), whole);
         }
         if (auto it = known.find(p.getWhole()); it != known.end()) {
@@ -288,8 +288,8 @@ AffineForm IterationSpace::quotient(const AffineForm &numerator,
   if (constant && *constant > 0 && range.lower && range.upper &&
       llvm::divideFloorSigned(*range.lower, *constant) ==
           llvm::divideFloorSigned(*range.upper, *constant))
-    return add(whole, AffineForm::of(llvm::divideFloorSigned(*range.lower,
-                                                             *constant)));
+    return add(whole, AffineForm::of(
+                          llvm::divideFloorSigned(*range.lower, *constant)));
   if (rest.getConstant() == 0)
     return whole;
   if (auto x = rest.getVariable();
@@ -302,10 +302,10 @@ AffineForm IterationSpace::quotient(const AffineForm &numerator,
     // q d <= rest < q d + d; the quotient is present, so d > 0.
     AffineForm remainder = add(rest, product(q, divisor), -1);
     AffineForm below = add(add(divisor, remainder, -1), AffineForm::of(-1));
-    PointSet facts = PointSet::nonNegative(remainder)
-                         .intersect(PointSet::nonNegative(below))
-                         .intersect(PointSet::nonNegative(
-                             add(divisor, AffineForm::of(-1))));
+    PointSet facts =
+        PointSet::nonNegative(remainder)
+            .intersect(PointSet::nonNegative(below))
+            .intersect(PointSet::nonNegative(add(divisor, AffineForm::of(-1))));
     int64_t d = constant.value_or(1);
     if (range.lower && (constant || *range.lower >= 0))
       variables[number].lower = llvm::divideFloorSigned(*range.lower, d);
@@ -351,8 +351,8 @@ unsigned IterationSpace::monomial(ArrayRef<unsigned> factors) {
     others.erase(others.begin() + i);
     AffineForm y = AffineForm::variable(monomial(others));
     AffineForm most = product(extentOf(variables[sorted[i]].rank), y);
-    facts = facts.intersect(
-        PointSet::nonNegative(add(add(most, y, -1), form, -1)));
+    facts =
+        facts.intersect(PointSet::nonNegative(add(add(most, y, -1), form, -1)));
   }
   variables[number].definition = facts;
   return number;
@@ -368,8 +368,9 @@ AffineForm IterationSpace::product(const AffineForm &a, const AffineForm &b) {
     return scaled(a, *constant);
   auto factorsOf = [&](unsigned variable) {
     ArrayRef<unsigned> factors = variables[variable].factors;
-    return factors.empty() ? SmallVector<unsigned>{variable}
-                           : SmallVector<unsigned>(factors.begin(), factors.end());
+    return factors.empty()
+               ? SmallVector<unsigned>{variable}
+               : SmallVector<unsigned>(factors.begin(), factors.end());
   };
   AffineForm result = scaled(b, a.constant);
   for (auto [i, c] : llvm::enumerate(a.coefficients)) {
@@ -403,8 +404,7 @@ AffineForm IterationSpace::minimum(const AffineForm &a, const AffineForm &b,
   auto equals = [&](const AffineForm &one, const AffineForm &other) {
     // x = one, and x is beyond the other.
     return PointSet::zero(add(x, one, -1))
-        .intersect(PointSet::nonNegative(
-            add(*one.times(sign), other, -sign)));
+        .intersect(PointSet::nonNegative(add(*one.times(sign), other, -sign)));
   };
   variables[number].definition = equals(a, b).unite(equals(b, a));
   Interval ia = intervalOf(a), ib = intervalOf(b);
@@ -491,8 +491,8 @@ AffineForm IterationSpace::mapForm(MapOp op) {
   }
 }
 
-bool IterationSpace::enterDefinition(
-    ReadOp read, EinsumOp einsum, llvm::DenseMap<Value, AffineForm> &saved) {
+bool IterationSpace::enterDefinition(ReadOp read, EinsumOp einsum,
+                                     llvm::DenseMap<Value, AffineForm> &saved) {
   if (!einsum || einsum.isReduction() || !einsum.getGuard().empty() ||
       unfolding.size() > 8 || !unfolding.insert(einsum).second)
     return false;
@@ -540,8 +540,7 @@ AffineForm IterationSpace::readForm(ReadOp read) {
   SmallVector<AffineForm> indices;
   for (Value index : read.getIndices())
     indices.push_back(formOf(index));
-  auto [number, isNew] =
-      derived(Element, indices, tensor.getAsOpaquePointer());
+  auto [number, isNew] = derived(Element, indices, tensor.getAsOpaquePointer());
   AffineForm x = AffineForm::variable(number);
   if (!isNew)
     return x;
@@ -639,8 +638,8 @@ IndexKind IterationSpace::classify(Value index) {
     } else if (auto where = dyn_cast<WhereOp>(op)) {
       stack.push_back(where.getValue());
     } else if (auto map = dyn_cast<MapOp>(op)) {
-      static constexpr Fn linear[] = {Fn::add, Fn::sub, Fn::neg, Fn::min,
-                                      Fn::max, Fn::abs};
+      static constexpr Fn linear[] = {Fn::add, Fn::sub, Fn::neg,
+                                      Fn::min, Fn::max, Fn::abs};
       static constexpr Fn scaled[] = {Fn::mul, Fn::floordiv, Fn::mod, Fn::shl,
                                       Fn::shr};
       bool isAffine =

@@ -135,8 +135,7 @@ private:
     std::optional<int64_t> lower, upper;
   };
   /// What a derived variable is, its operands' forms, what else tells it apart.
-  using Key =
-      std::tuple<int, std::vector<int64_t>, const void *>;
+  using Key = std::tuple<int, std::vector<int64_t>, const void *>;
 
   AffineForm compute(mlir::Value value);
   AffineForm exprForm(mlir::AffineExpr expr, ExtentAttr extent);

@@ -74,9 +74,8 @@ PointSet IterationSpace::elseTruth(ElseOp op, Approximation side, bool value) {
 }
 
 /// The truth of a bool tensor that is a plain map, at the read's indices.
-std::optional<PointSet> IterationSpace::unfoldTruth(ReadOp read,
-                                                    Approximation side,
-                                                    bool value) {
+std::optional<PointSet>
+IterationSpace::unfoldTruth(ReadOp read, Approximation side, bool value) {
   auto einsum = read.getTensor().getDefiningOp<EinsumOp>();
   if (!einsum || einsum.getNumResults() != 1)
     return std::nullopt;
@@ -166,10 +165,10 @@ PointSet IterationSpace::presence(Value scalar, Approximation side) {
     if (map.getFn() == Fn::floordiv || map.getFn() == Fn::mod) {
       AffineForm divisor = formOf(map.getOperand(1));
       AffineForm one = AffineForm::of(1);
-      result = PointSet::nonNegative(minus(divisor, one))
-                   .unite(PointSet::nonNegative(
-                              minus(AffineForm::of(-1), divisor)),
-                          over);
+      result =
+          PointSet::nonNegative(minus(divisor, one))
+              .unite(PointSet::nonNegative(minus(AffineForm::of(-1), divisor)),
+                     over);
     }
   }
   for (Value operand : op->getOperands())
@@ -239,8 +238,8 @@ PointSet IterationSpace::basePoints(ReadOp read) {
       auto constant = dyn_cast<ExtentAttr>(index);
       isBase |= bool(constant);
       points = points.intersect(
-          constant ? PointSet::zero(minus(formOf(read.getIndices()[i]),
-                                          formOf(constant)))
+          constant ? PointSet::zero(
+                         minus(formOf(read.getIndices()[i]), formOf(constant)))
                    : inExtent(read, i));
     }
     if (isBase)
@@ -273,9 +272,9 @@ PointSet IterationSpace::demandOfUse(OpOperand &use) {
               .complement(true));
   if (auto map = dyn_cast<MapOp>(owner); map && position == 1)
     if (map.getFn() == Fn::and_ || map.getFn() == Fn::or_)
-      return result.intersect(truth(map.getOperand(0), Approximation::Under,
-                                    map.getFn() == Fn::or_)
-                                  .complement(true));
+      return result.intersect(
+          truth(map.getOperand(0), Approximation::Under, map.getFn() == Fn::or_)
+              .complement(true));
   return result;
 }
 
@@ -353,10 +352,10 @@ bool IterationSpace::implies(const PointSet &set, const PointSet &fact) {
   return isEmpty(set.intersect(fact.complement(true)));
 }
 
-PresburgerSet
-IterationSpace::toPresburger(const PointSet &set, ArrayRef<Value> dims,
-                             SmallVectorImpl<unsigned> &symbols,
-                             Approximation side) {
+PresburgerSet IterationSpace::toPresburger(const PointSet &set,
+                                           ArrayRef<Value> dims,
+                                           SmallVectorImpl<unsigned> &symbols,
+                                           Approximation side) {
   PointSet full = withFacts(set, isOver(side));
   llvm::SmallBitVector used = full.variables();
   SmallVector<unsigned> order, locals;
@@ -364,8 +363,8 @@ IterationSpace::toPresburger(const PointSet &set, ArrayRef<Value> dims,
     order.push_back(*formOf(dim).getVariable());
   for (unsigned variable : used.set_bits()) {
     auto kind = variables[variable].kind;
-    bool isSymbol = kind == SpaceVariable::Extent ||
-                    kind == SpaceVariable::Scalar;
+    bool isSymbol =
+        kind == SpaceVariable::Extent || kind == SpaceVariable::Scalar;
     if (isSymbol && !llvm::is_contained(symbols, variable))
       symbols.push_back(variable);
     else if (!isSymbol && !llvm::is_contained(order, variable))

@@ -35,8 +35,8 @@ PresenceAnalysis::Formula PresenceAnalysis::constant(bool value) {
   return formula;
 }
 
-PresenceAnalysis::Formula
-PresenceAnalysis::join(Kind kind, ArrayRef<Formula> operands) {
+PresenceAnalysis::Formula PresenceAnalysis::join(Kind kind,
+                                                 ArrayRef<Formula> operands) {
   Kind neutral = kind == Kind::And ? Kind::True : Kind::False;
   Kind absorbing = kind == Kind::And ? Kind::False : Kind::True;
   SmallVector<Formula, 2> kept;
@@ -90,8 +90,8 @@ bool PresenceAnalysis::Builder::involvesErased(Value value) {
   bool result = false;
   if (Operation *op = value.getDefiningOp())
     for (Value operand : op->getOperands())
-      result |= !isa<NamedTensorType>(operand.getType()) &&
-                involvesErased(operand);
+      result |=
+          !isa<NamedTensorType>(operand.getType()) && involvesErased(operand);
   dependent[value] = result;
   return result;
 }
@@ -124,8 +124,7 @@ PresenceAnalysis::Builder::inExtent(ReadOp read, unsigned position) {
 
 /// Integer division by 0 is absent. An extent that divides is that of a part
 /// of a product: where it is 0 the whole is empty.
-PresenceAnalysis::Formula
-PresenceAnalysis::Builder::divisor(Operation *op) {
+PresenceAnalysis::Formula PresenceAnalysis::Builder::divisor(Operation *op) {
   auto map = dyn_cast<MapOp>(op);
   if (!map || (map.getFn() != Fn::floordiv && map.getFn() != Fn::mod))
     return analysis.constant(true);
@@ -184,8 +183,7 @@ PresenceAnalysis::Formula PresenceAnalysis::Builder::callOf(ReadOp read,
   return analysis.call(read.getTensor(), terms, erased, mode);
 }
 
-PresenceAnalysis::Formula
-PresenceAnalysis::Builder::presentRead(ReadOp read) {
+PresenceAnalysis::Formula PresenceAnalysis::Builder::presentRead(ReadOp read) {
   SmallVector<Formula> parts;
   for (Value index : read.getIndices())
     parts.push_back(present(index));
@@ -220,9 +218,9 @@ PresenceAnalysis::Formula PresenceAnalysis::Builder::present(Value value) {
     auto map = dyn_cast<MapOp>(op);
     if (map && (map.getFn() == Fn::and_ || map.getFn() == Fn::or_)) {
       bool decides = map.getFn() == Fn::or_;
-      result = analysis.join(Kind::Or,
-                             {result, truth(map.getOperand(0), decides),
-                              truth(map.getOperand(1), decides)});
+      result =
+          analysis.join(Kind::Or, {result, truth(map.getOperand(0), decides),
+                                   truth(map.getOperand(1), decides)});
     }
   }
   presentOf[value] = result;
@@ -270,9 +268,9 @@ PresenceAnalysis::Formula PresenceAnalysis::Builder::truth(Value value,
 // Definitions
 //===----------------------------------------------------------------------===//
 
-PresenceAnalysis::Formula
-PresenceAnalysis::call(Value tensor, ArrayRef<PresenceTerm> terms,
-                       uint64_t erased, Mode mode) {
+PresenceAnalysis::Formula PresenceAnalysis::call(Value tensor,
+                                                 ArrayRef<PresenceTerm> terms,
+                                                 uint64_t erased, Mode mode) {
   Operation *definition = tensor.getDefiningOp();
   if (!definition || !isa<EinsumOp, EquationsOp, OrderOp>(definition))
     return constant(true);

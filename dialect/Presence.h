@@ -82,8 +82,7 @@ private:
   void solve();
   Formula make(PresenceFormula formula);
   Formula constant(bool value);
-  Formula join(PresenceFormula::Kind kind,
-               llvm::ArrayRef<Formula> operands);
+  Formula join(PresenceFormula::Kind kind, llvm::ArrayRef<Formula> operands);
   Formula buildEquations(EquationsOp op, uint64_t erased,
                          PresenceNode::Mode mode);
   Formula call(mlir::Value tensor, llvm::ArrayRef<PresenceTerm> terms,

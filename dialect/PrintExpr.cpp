@@ -10,8 +10,7 @@ using namespace attn;
 
 StringRef attn::tensorName(Value tensor) {
   if (auto argument = dyn_cast<BlockArgument>(tensor)) {
-    if (auto cascade =
-            dyn_cast<CascadeOp>(argument.getOwner()->getParentOp()))
+    if (auto cascade = dyn_cast<CascadeOp>(argument.getOwner()->getParentOp()))
       return cast<PortAttr>(cascade.getInputs()[argument.getArgNumber()])
           .getName();
     return "?";
@@ -72,13 +71,13 @@ private:
 } // namespace
 
 static constexpr Infix infixes[] = {
-    {Fn::add, "+", Sum},       {Fn::sub, "-", Sum},
-    {Fn::mul, "*", Product},   {Fn::div, "/", Product},
+    {Fn::add, "+", Sum},           {Fn::sub, "-", Sum},
+    {Fn::mul, "*", Product},       {Fn::div, "/", Product},
     {Fn::floordiv, "//", Product}, {Fn::mod, "%", Product},
-    {Fn::lt, "<", Compare},    {Fn::le, "<=", Compare},
-    {Fn::gt, ">", Compare},    {Fn::ge, ">=", Compare},
-    {Fn::eq, "==", Compare},   {Fn::ne, "!=", Compare},
-    {Fn::and_, "and", And},    {Fn::or_, "or", Or}};
+    {Fn::lt, "<", Compare},        {Fn::le, "<=", Compare},
+    {Fn::gt, ">", Compare},        {Fn::ge, ">=", Compare},
+    {Fn::eq, "==", Compare},       {Fn::ne, "!=", Compare},
+    {Fn::and_, "and", And},        {Fn::or_, "or", Or}};
 
 static constexpr unsigned maxDepth = 12;
 
@@ -217,8 +216,8 @@ static void printExtentExpr(llvm::raw_ostream &os, AffineExpr expr,
   }
   auto binary = cast<AffineBinaryOpExpr>(expr);
   auto operand = [&](AffineExpr e) {
-    bool nested = isa<AffineBinaryOpExpr>(e) &&
-                  expr.getKind() != AffineExprKind::Add;
+    bool nested =
+        isa<AffineBinaryOpExpr>(e) && expr.getKind() != AffineExprKind::Add;
     os << (nested ? "(" : "");
     printExtentExpr(os, e, ranks);
     os << (nested ? ")" : "");

@@ -57,8 +57,8 @@ static LogicalResult reportOutside(IterationSpace &space, ReadOp read,
 }
 
 static LogicalResult reportOpaque(ReadOp read, Value index) {
-  InFlightDiagnostic error =
-      read.emitError() << "index " << printExpr(index) << " cannot be bounded";
+  InFlightDiagnostic error = read.emitError() << "index " << printExpr(index)
+                                              << " cannot be bounded";
   error.attachNote() << "hint: add `?`";
   return error;
 }

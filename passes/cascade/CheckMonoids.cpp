@@ -116,8 +116,8 @@ State Evaluator::combine(const State &a, const State &b) {
   }
   for (Operation &operation : llvm::drop_end(block))
     values[operation.getResult(0)] = evaluate(operation);
-  return llvm::map_to_vector(
-      block.back().getOperands(), [&](Value v) { return values[v]; });
+  return llvm::map_to_vector(block.back().getOperands(),
+                             [&](Value v) { return values[v]; });
 }
 
 State Evaluator::identity() {
@@ -187,9 +187,8 @@ struct CheckMonoids : attn::impl::AttnCheckMonoidsBase<CheckMonoids> {
     std::mt19937 generator(20); // fixed: a compilation is reproducible
     State zero = evaluator.identity();
     auto fail = [&](StringRef law, ArrayRef<State> witness) {
-      InFlightDiagnostic error = op.emitError()
-                                 << op.getSymName() << " is not " << law
-                                 << ": witness ";
+      InFlightDiagnostic error = op.emitError() << op.getSymName() << " is not "
+                                                << law << ": witness ";
       llvm::interleaveComma(witness, error, [&](const State &state) {
         error << evaluator.print(state);
       });

@@ -1,4 +1,5 @@
-//===- CheckPresence.cpp - warn where absence probably surprises -*- C++ -*-===//
+//===- CheckPresence.cpp - warn where absence probably surprises -*- C++
+//-*-===//
 // The warnings of LANGUAGE section 14 about presence (rulings 14, 15, 25). Best
 // effort: masks are compared by their text, and a filled value has none.
 #include "dialect/Affine.h"
@@ -75,7 +76,8 @@ static Masks namingReduced(const Masks &masks, EinsumOp reduction) {
 }
 
 /// The conjuncts of a condition that the program wrote for its own sake: not
-/// the prelude's tests for -inf and for empty counts, nor ends of ragged blocks.
+/// the prelude's tests for -inf and for empty counts, nor ends of ragged
+/// blocks.
 void Checker::addCondition(Value condition, Masks &masks) {
   auto map = condition.getDefiningOp<MapOp>();
   if (map && map.getFn() == Fn::and_) {
@@ -184,16 +186,16 @@ void Checker::checkProduct(MapOp op, IterationSpace &space) {
         read ? read.getTensor().getDefiningOp<EinsumOp>() : EinsumOp();
     auto kind = einsum ? einsum.builtinReduce() : std::nullopt;
     bool isMax = kind == Reduce::max;
-    if ((!isMax && kind != Reduce::min) ||
-        !isa<FloatType>(read.getType()) || masksInside(einsum).empty() ||
-        !space.demand(read).isAll())
+    if ((!isMax && kind != Reduce::min) || !isa<FloatType>(read.getType()) ||
+        masksInside(einsum).empty() || !space.demand(read).isAll())
       continue;
     SmallVector<std::string> ranks;
     for (StringAttr rank : strings(einsum.getReduced()))
       ranks.push_back(rank.str());
     warn(op,
-         stringifyReduce(*kind) + "[" + llvm::join(ranks, ",") + "](..) may be " +
-             (isMax ? "-inf" : "inf") + " over an empty fibre and enters `*`",
+         stringifyReduce(*kind) + "[" + llvm::join(ranks, ",") +
+             "](..) may be " + (isMax ? "-inf" : "inf") +
+             " over an empty fibre and enters `*`",
          "guard with `where`");
   }
 }

@@ -85,7 +85,8 @@ void Recurrence::addEdges(Operation *op) {
          llvm::zip(equations.getEquations(), equations.getPatterns())) {
       if (!isMember(operand.getDefiningOp()))
         continue;
-      Edge edge{op, operand.getDefiningOp(), {}, &space, PointSet::all(), {}, {}};
+      Edge edge{op, operand.getDefiningOp(), {}, &space, PointSet::all(), {},
+                {}};
       // Plain coordinates pass through, and play no part beyond that.
       for (auto [rank, index] :
            llvm::zip(equations.getResult().getType().getRanks(),
@@ -113,15 +114,16 @@ void Recurrence::addEdges(Operation *op) {
     PointSet points = prover->evaluated(read);
     if (read.getBounds() != Bounds::inside)
       points = points.intersect(space.inDomain(read));
-    Edge edge{op, read.getTensor().getDefiningOp(), read, &space, points, {}, {}};
+    Edge edge{op, read.getTensor().getDefiningOp(), read, &space, points, {},
+              {}};
     // Arguments are the result's coordinates, except the last of an order.
     auto type = cast<NamedTensorType>(op->getResult(0).getType());
     size_t count = type.getRanks().size() - isa<OrderOp>(op);
     for (auto [rank, argument] :
          llvm::zip(type.getRanks().take_front(count), region->getArguments()))
       edge.at.push_back({rank, space.formOf(argument)});
-    for (auto [rank, index] : llvm::zip(read.getTensor().getType().getRanks(),
-                                        read.getIndices()))
+    for (auto [rank, index] :
+         llvm::zip(read.getTensor().getType().getRanks(), read.getIndices()))
       edge.needs.push_back({rank, space.formOf(index)});
     edges.push_back(std::move(edge));
   });
@@ -227,8 +229,8 @@ cyclesOf(ArrayRef<Operation *> members, ArrayRef<Edge> edges,
   return result;
 }
 
-bool Recurrence::solve(ArrayRef<Operation *> component,
-                       ArrayRef<unsigned> kept, Order &prefix,
+bool Recurrence::solve(ArrayRef<Operation *> component, ArrayRef<unsigned> kept,
+                       Order &prefix,
                        llvm::MapVector<Operation *, Order> &orders) {
   for (Operation *op : component)
     orders[op] = prefix;
@@ -305,7 +307,8 @@ bool Recurrence::reportDirections() {
     Edge *back = nullptr, *forward = nullptr;
     for (Edge &edge : edges) {
       auto form = edge.read ? lag(edge, rank.getName()) : std::nullopt;
-      if (!form || edge.read.getTensor().getType().rankIndex(rank.getName()) < 0)
+      if (!form ||
+          edge.read.getTensor().getType().rankIndex(rank.getName()) < 0)
         continue;
       bool isSame = back && back->source == edge.source;
       if (isAtLeast(edge, *form, 1, 1) && !back)
@@ -322,9 +325,8 @@ bool Recurrence::reportDirections() {
     };
     ReadOp read = forward->read;
     StringRef name = tensorName(back->read.getTensor());
-    InFlightDiagnostic error = read.emitError()
-                               << name << " is read at " << indexOf(back)
-                               << " and ";
+    InFlightDiagnostic error = read.emitError() << name << " is read at "
+                                                << indexOf(back) << " and ";
     if (back->source != forward->source)
       error << tensorName(read.getTensor()) << " at ";
     error << indexOf(forward) << " in one cycle";
@@ -342,9 +344,9 @@ static std::string printDefinition(Operation *op) {
   if (ranks.empty())
     return text;
   return text + "[" +
-         llvm::join(llvm::map_range(
-                        ranks, [](StringAttr r) { return r.getValue(); }),
-                    ",") +
+         llvm::join(
+             llvm::map_range(ranks, [](StringAttr r) { return r.getValue(); }),
+             ",") +
          "]";
 }
 
@@ -467,7 +469,8 @@ static bool dependsOn(Value value, Value argument,
   if (value == argument)
     return true;
   Operation *op = value.getDefiningOp();
-  return op && seen.insert(value).second && llvm::any_of(op->getOperands(), [&](Value operand) {
+  return op && seen.insert(value).second &&
+         llvm::any_of(op->getOperands(), [&](Value operand) {
            return dependsOn(operand, argument, seen);
          });
 }

@@ -59,12 +59,11 @@ static ArrayRef<StringAttr> ranksOf(Value tensor) {
 }
 
 LogicalResult IntoChecker::report(Operation *at, ReadOp read, StringRef where) {
-  InFlightDiagnostic error = at->emitError()
-                             << port.getName().getValue() << " into "
-                             << port.getInto().getValue() << ": "
-                             << (read ? printAccess(read)
-                                      : tensorName(input).str())
-                             << " is read after its overwrite";
+  InFlightDiagnostic error =
+      at->emitError() << port.getName().getValue() << " into "
+                      << port.getInto().getValue() << ": "
+                      << (read ? printAccess(read) : tensorName(input).str())
+                      << " is read after its overwrite";
   if (!where.empty())
     error << " at " << where;
   error.attachNote() << "hint: drop `into`, or change the order";
@@ -99,13 +98,13 @@ void IntoChecker::visitRead(ReadOp read, const Origins &origins) {
   for (auto [i, origin] : llvm::enumerate(origins)) {
     if (origin.kind == Origin::All)
       continue;
-    int64_t position = origin.kind == Origin::Same
-                           ? cast<NamedTensorType>(input.getType())
-                                 .rankIndex(origin.rank)
-                           : -1;
-    auto argument =
-        position < 0 ? BlockArgument()
-                     : dyn_cast<BlockArgument>(read.getIndices()[position]);
+    int64_t position =
+        origin.kind == Origin::Same
+            ? cast<NamedTensorType>(input.getType()).rankIndex(origin.rank)
+            : -1;
+    auto argument = position < 0
+                        ? BlockArgument()
+                        : dyn_cast<BlockArgument>(read.getIndices()[position]);
     isLegal &= argument && argument.getArgNumber() == i &&
                argument.getOwner()->getParentOp() == definitionOf(read);
   }
@@ -125,8 +124,8 @@ void IntoChecker::collect(Operation *definition, const Origins &origins) {
         if (isa<StringAttr>(index))
           plain.push_back(origins[i]);
       if (operand == input) {
-        bool isLegal = llvm::all_of(
-            llvm::zip(plain, ranksOf(input)), [](auto pair) {
+        bool isLegal =
+            llvm::all_of(llvm::zip(plain, ranksOf(input)), [](auto pair) {
               auto &[origin, rank] = pair;
               return origin.kind == Origin::All ||
                      (origin.kind == Origin::Same && origin.rank == rank);
@@ -220,14 +219,13 @@ struct CheckStorage : attn::impl::AttnCheckStorageBase<CheckStorage> {
         continue;
       auto [it, isNew] = shared.try_emplace(port.getInto(), port.getName());
       if (!isNew) {
-        cascade.emitError() << it->second.getValue() << " and "
-                            << port.getName().getValue()
-                            << " share the storage of "
-                            << port.getInto().getValue();
+        cascade.emitError()
+            << it->second.getValue() << " and " << port.getName().getValue()
+            << " share the storage of " << port.getInto().getValue();
         signalPassFailure();
       }
-      BlockArgument input = cascade.getBody().getArgument(
-          cascade.inputIndex(port.getInto()));
+      BlockArgument input =
+          cascade.getBody().getArgument(cascade.inputIndex(port.getInto()));
       if (failed(IntoChecker(dependences, port, value, input).check()))
         signalPassFailure();
     }

@@ -11,8 +11,8 @@ Operation *attn::definitionOf(Operation *op) {
   return op;
 }
 
-void attn::forEachUseOfTensor(
-    Operation *definition, llvm::function_ref<void(OpOperand &)> callback) {
+void attn::forEachUseOfTensor(Operation *definition,
+                              llvm::function_ref<void(OpOperand &)> callback) {
   if (isa<EquationsOp>(definition)) {
     for (OpOperand &operand : definition->getOpOperands())
       callback(operand);

@@ -5,10 +5,10 @@
 #include "dialect/Affine.h"
 #include "dialect/Presence.h"
 #include "dialect/PrintExpr.h"
-#include "passes/Passes.h"
-#include "passes/cascade/Dependences.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
+#include "passes/Passes.h"
+#include "passes/cascade/Dependences.h"
 
 namespace attn {
 #define GEN_PASS_DEF_ATTNGUARDS
@@ -200,8 +200,8 @@ Value Writer::write(Formula formula, Frame &frame, OpBuilder &b, Location loc) {
     SmallVector<Value> indices;
     for (const PresenceTerm &t : formula->terms)
       indices.push_back(term(t, frame, b));
-    Value value =
-        unique(ReadOp::create(b, loc, formula->value, indices, Bounds::data), b);
+    Value value = unique(
+        ReadOp::create(b, loc, formula->value, indices, Bounds::data), b);
     // A present value equals itself or is a NaN.
     Value equal = map(Fn::eq, {value, value}, b, loc);
     if (value.getType().isSignlessInteger())
@@ -213,12 +213,11 @@ Value Writer::write(Formula formula, Frame &frame, OpBuilder &b, Location loc) {
     Value zero = unique(
         arith::ConstantOp::create(b, loc, b.getIntegerAttr(value.getType(), 0)),
         b);
-    Value extent = unique(
-        ExtentOp::create(b, loc, b.getI32Type(), formula->rank), b);
+    Value extent =
+        unique(ExtentOp::create(b, loc, b.getI32Type(), formula->rank), b);
     if (value.getType() != extent.getType())
-      extent = unique(CastOp::create(b, loc, value.getType(), extent,
-                                     value.getType()),
-                      b);
+      extent = unique(
+          CastOp::create(b, loc, value.getType(), extent, value.getType()), b);
     Value above = map(Fn::le, {zero, value}, b, loc);
     Value below = map(Fn::lt, {value, extent}, b, loc);
     return map(Fn::and_, {above, below}, b, loc);
@@ -227,9 +226,9 @@ Value Writer::write(Formula formula, Frame &frame, OpBuilder &b, Location loc) {
     Value value = term(formula->terms[0], frame, b);
     Value constant = index(formula->constant, b, loc);
     if (value.getType() != constant.getType())
-      constant = unique(CastOp::create(b, loc, value.getType(), constant,
-                                       value.getType()),
-                        b);
+      constant = unique(
+          CastOp::create(b, loc, value.getType(), constant, value.getType()),
+          b);
     return map(formula->negated ? Fn::ne : Fn::eq, {value, constant}, b, loc);
   }
   case Kind::Call:
@@ -258,7 +257,8 @@ Value Writer::writeCall(Formula formula, Frame &frame, OpBuilder &b,
 /// The formula of a node, inlined at the given coordinates (null: erased).
 Value Writer::writeNode(const Node *node, ArrayRef<Value> at, OpBuilder &b,
                         Location loc) {
-  std::pair<const Node *, SmallVector<Value>> self{node, SmallVector<Value>(at)};
+  std::pair<const Node *, SmallVector<Value>> self{node,
+                                                   SmallVector<Value>(at)};
   if (llvm::is_contained(active, self))
     return {};
   active.push_back(self);
@@ -298,8 +298,7 @@ bool Writer::isRecursive(const Node *node) {
       if (call->node->erased >> i & 1)
         continue;
       auto argument = dyn_cast_or_null<BlockArgument>(t.value);
-      if (t.value ? !argument || argument.getArgNumber() != i
-                  : t.position != i)
+      if (t.value ? !argument || argument.getArgNumber() != i : t.position != i)
         return false;
     }
     return from->definition->getResult(0).getType() ==
@@ -348,8 +347,7 @@ unsigned Writer::cost(const Node *node) {
 }
 
 bool Writer::needsTensor(const Node *node) {
-  return tensors.contains(node) || isRecursive(node) ||
-         cost(node) > maxInlined;
+  return tensors.contains(node) || isRecursive(node) || cost(node) > maxInlined;
 }
 
 static SmallVector<Attribute> keptRanks(const Node *node) {
@@ -420,9 +418,9 @@ void Writer::yieldSimplified(Region &region, Value condition, OpBuilder &b,
   if (!result)
     result = arith::ConstantOp::create(b, loc, b.getBoolAttr(true));
   else if (total)
-    result = ElseOp::create(
-        b, loc, result,
-        arith::ConstantOp::create(b, loc, b.getBoolAttr(false)));
+    result =
+        ElseOp::create(b, loc, result,
+                       arith::ConstantOp::create(b, loc, b.getBoolAttr(false)));
   YieldOp::create(b, loc, result);
   // What only dropped conjuncts used.
   for (Operation &op :

@@ -21,9 +21,9 @@ enum class Use {
 
 struct Class {
   Use use = Use::None;
-  bool varies = false;   // along the cut rank
-  StringRef statistic;   // one that it uses: "sum", "max"
-  std::string reason;    // of Bad
+  bool varies = false; // along the cut rank
+  StringRef statistic; // one that it uses: "sum", "max"
+  std::string reason;  // of Bad
 };
 
 class Analysis {
@@ -228,23 +228,21 @@ Class Analysis::einsum(EinsumOp op, unsigned result) {
   if (!op.isReduction() || c.use == Use::Bad)
     return c;
   auto kind = op.builtinReduce();
-  StringRef name = kind ? stringifyReduce(*kind)
-                        : cast<FlatSymbolRefAttr>(op.getMonoidAttr()).getValue();
+  StringRef name = kind
+                       ? stringifyReduce(*kind)
+                       : cast<FlatSymbolRefAttr>(op.getMonoidAttr()).getValue();
   bool isSum = kind == Reduce::sum;
-  bool commutesWithShift =
-      isSum || kind == Reduce::max || kind == Reduce::min;
-  bool isOverCut = llvm::any_of(
-      op.getReduced().getAsRange<StringAttr>(),
-      [&](StringAttr rank) { return isCut(rank); });
+  bool commutesWithShift = isSum || kind == Reduce::max || kind == Reduce::min;
+  bool isOverCut = llvm::any_of(op.getReduced().getAsRange<StringAttr>(),
+                                [&](StringAttr rank) { return isCut(rank); });
   bool isMergeable = c.use == Use::None || c.use == Use::Statistic || isSum ||
                      (c.use == Use::Shift && commutesWithShift) ||
                      kind == Reduce::count;
   if (!isMergeable)
     return bad((name + " of a map of an unfinished " + c.statistic).str());
   if (isOverCut) {
-    bool varies = llvm::any_of(
-        op.getSpace().getAsRange<StringAttr>(),
-        [&](StringAttr rank) { return isCut(rank); });
+    bool varies = llvm::any_of(op.getSpace().getAsRange<StringAttr>(),
+                               [&](StringAttr rank) { return isCut(rank); });
     return {Use::Statistic, varies, name, {}};
   }
   // A sum over another rank of scaled terms: one accumulator a term.

@@ -8,9 +8,9 @@
 namespace attn {
 
 /// Why a tensor of `cascade` cannot be computed from partials over pieces of
-/// `rank` ("max of an unfinished sum"); empty if it can. Conservative: reductions over
-/// the rank may use earlier, unfinished ones only where a repair or a separation
-/// exists (laws ONLINE and SEPARATE).
+/// `rank` ("max of an unfinished sum"); empty if it can. Conservative:
+/// reductions over the rank may use earlier, unfinished ones only where a
+/// repair or a separation exists (laws ONLINE and SEPARATE).
 std::string whyNotMergeable(CascadeOp cascade, mlir::Value tensor,
                             mlir::StringAttr rank);
 

@@ -86,8 +86,8 @@ TEST_F(AffineTest, PartsAreDeterminedByTheWhole) {
 TEST_F(AffineTest, ABlockOfTheWholeIsInsideTheParts) {
   parse("    %c = attn.map floordiv(%n, %16) : i32, i32");
   AffineForm q = form(value);
-  AffineForm last = *space->extentOf(StringAttr::get(&context, "p"))
-                         .plus(AffineForm::of(-1));
+  AffineForm last =
+      *space->extentOf(StringAttr::get(&context, "p")).plus(AffineForm::of(-1));
   EXPECT_TRUE(space->implies(PointSet::all(),
                              PointSet::nonNegative(*last.plus(q, -1))));
 }
@@ -97,8 +97,8 @@ TEST_F(AffineTest, MinimumIsBothBounds) {
     %l = attn.read %len[] : !attn.tensor<[], i32>
     %c = attn.map min(%n, %l) : i32, i32)");
   AffineForm m = form(value), n = form(argument(0));
-  EXPECT_TRUE(space->implies(PointSet::all(),
-                             PointSet::nonNegative(*n.plus(m, -1))));
+  EXPECT_TRUE(
+      space->implies(PointSet::all(), PointSet::nonNegative(*n.plus(m, -1))));
   EXPECT_FALSE(space->implies(PointSet::all(), PointSet::nonNegative(m)));
 }
 
@@ -174,15 +174,13 @@ TEST_F(AffineTest, AnAbsentConditionIsNotFalse) {
 TEST(PointSetTest, ComplementAndSample) {
   // 0 <= x < 10 and x even: x = 2 y.
   AffineForm x = AffineForm::variable(0), y = AffineForm::variable(1);
-  PointSet box =
-      PointSet::nonNegative(x).intersect(PointSet::nonNegative(
-          *AffineForm::of(9).plus(x, -1)));
+  PointSet box = PointSet::nonNegative(x).intersect(
+      PointSet::nonNegative(*AffineForm::of(9).plus(x, -1)));
   PointSet even = box.intersect(PointSet::zero(*x.plus(y, -2)));
   auto point = even.sample();
   ASSERT_TRUE(point);
   EXPECT_EQ((*point)[0], 0);
-  PointSet five = even.intersect(
-      PointSet::zero(*x.plus(AffineForm::of(-5))));
+  PointSet five = even.intersect(PointSet::zero(*x.plus(AffineForm::of(-5))));
   EXPECT_FALSE(five.isRationalEmpty());
   EXPECT_TRUE(five.isEmpty());
   EXPECT_TRUE(box.complement(true).intersect(box).isEmpty());
