@@ -9,6 +9,8 @@
 
 namespace attn {
 
+/// Declared monoids that are a built-in reduction (NameMonoids.cpp).
+void nameMonoids(CascadeOp cascade);
 /// Pure maps into their readers (InlineMaps.cpp).
 void inlineMaps(CascadeOp cascade);
 /// Subexpressions that need fewer ranks become maps (SplitRanks.cpp).

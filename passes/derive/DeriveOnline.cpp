@@ -19,6 +19,7 @@ namespace {
 struct Normalise : attn::impl::AttnNormaliseBase<Normalise> {
   void runOnOperation() override {
     CascadeOp cascade = getOperation();
+    nameMonoids(cascade);
     inlineMaps(cascade);
     splitRanks(cascade);
     shareEinsums(cascade.getBody().front());

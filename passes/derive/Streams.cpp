@@ -77,6 +77,7 @@ private:
 
   bool collect(EinsumOp op, Stream &stream);
   std::optional<Stream> streamOf(EinsumOp sink, bool fuseLate);
+  void join(Stream &stream, ArrayRef<EinsumOp> candidates);
   bool isRepairable(const Stream &stream);
   bool isWorthwhile(const Stream &stream);
   bool dependsOnOp(Operation *op, Operation *other);
@@ -243,6 +244,31 @@ std::optional<Stream> Finder::streamOf(EinsumOp sink, bool late) {
   return stream;
 }
 
+/// PRODUCT: further reductions over the rank that read what this stream has on
+/// the way run with it.
+void Finder::join(Stream &stream, ArrayRef<EinsumOp> candidates) {
+  for (EinsumOp op : candidates) {
+    bool shares = llvm::any_of(readsOf(op), [&](ReadOp read) {
+      return stream.isPoint(read.getTensor()) ||
+             stream.isLate(read.getTensor());
+    });
+    bool keepsRows = llvm::all_of(stream.rows, [&](StringAttr rank) {
+      return contains(op.getSpace(), rank);
+    });
+    if (!shares || !keepsRows || claimed.contains(op) ||
+        stream.reductions.contains(op) || stream.points.contains(op) ||
+        streamedRank(op) != stream.rank || readsBasePoint(op))
+      continue;
+    fuseLate = true;
+    Stream trial = stream;
+    if (!collect(op, trial))
+      continue;
+    trial.reductions.insert(op);
+    if (isRepairable(trial))
+      stream = std::move(trial);
+  }
+}
+
 SmallVector<Stream> Finder::run() {
   // Consumers first: a sink claims the reductions that it repairs.
   SmallVector<EinsumOp> candidates;
@@ -271,6 +297,7 @@ SmallVector<Stream> Finder::run() {
       stream = streamOf(sink, /*late=*/false);
     if (!stream)
       continue;
+    join(*stream, sorted);
     for (EinsumOp op : stream->reductions)
       claimed.insert(op);
     // A point of this stream is no stream of its own.
