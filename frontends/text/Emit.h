@@ -21,6 +21,8 @@ public:
   Emitter(Model &model, mlir::ModuleOp module, Diagnostics &diagnostics);
   /// Appends the cascade, and the monoids it uses, to the module.
   void run();
+  /// Emits the monoid beside the cascades; returns its symbol.
+  std::string declareMonoid(MonoidUse &use);
 
 private:
   //===--- The cascade (Emit.cpp) -----------------------------------------===//
@@ -49,7 +51,6 @@ private:
   void emitOrder(Definition &definition);
   void emitEquations(Definition &definition);
   mlir::FlatSymbolRefAttr monoidSymbol(MonoidUse &use);
-  std::string declareMonoid(MonoidUse &use);
   void openRegion(mlir::Region &region, llvm::ArrayRef<const Rank *> ranks);
 
   //===--- Terms (EmitTerms.cpp) ------------------------------------------===//

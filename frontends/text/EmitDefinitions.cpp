@@ -260,7 +260,6 @@ mlir::FlatSymbolRefAttr Emitter::monoidSymbol(MonoidUse &use) {
   return mlir::FlatSymbolRefAttr::get(builder.getContext(), symbol);
 }
 
-/// Emits the monoid beside the cascades; returns its symbol.
 std::string Emitter::declareMonoid(MonoidUse &use) {
   llvm::SaveAndRestore location(here, locate(use.decl->name().range));
   builder.setInsertionPointToStart(module.getBody());

@@ -157,6 +157,20 @@ mlir::OwningOpRef<mlir::ModuleOp> attn::text::importSource(
     inferTypes(model);
     Emitter(model, *module, diagnostics).run();
   }
+  // Monoids that nothing uses are checked all the same.
+  for (const Decl *decl : ast.decls) {
+    auto *monoid = llvm::dyn_cast<MonoidDecl>(decl);
+    if (!monoid || module->lookupSymbol(monoid->name().name))
+      continue;
+    Model model(&context);
+    MonoidUse *use =
+        Sema(model, table, options, diagnostics).declareUnused(*monoid);
+    if (!use)
+      continue;
+    while (raiseStates(*use))
+      ;
+    Emitter(model, *module, diagnostics).declareMonoid(*use);
+  }
   if (cascades == 0)
     diagnostics.error(begin, options.entry.empty()
                                  ? "the file has no cascade"

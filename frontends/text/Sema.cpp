@@ -31,6 +31,12 @@ void Sema::run(const CascadeDecl &decl) {
   checkExtents();
 }
 
+MonoidUse *Sema::declareUnused(const MonoidDecl &decl) {
+  Scope *scope = &scopes.emplace_back();
+  scope->decls = &file;
+  return useMonoid(decl, &file, scope, decl.range());
+}
+
 void Sema::error(SourceRange range, const Twine &text, const Twine &hint) {
   if (silent)
     return;

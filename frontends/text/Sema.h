@@ -30,6 +30,8 @@ public:
   Sema(Model &model, const DeclTable &file, const ImportOptions &options,
        Diagnostics &diagnostics);
   void run(const CascadeDecl &decl);
+  /// A monoid that no cascade uses, at the types of its identity.
+  MonoidUse *declareUnused(const MonoidDecl &decl);
 
 private:
   //===--- Reporting (Sema.cpp) -------------------------------------------===//

@@ -84,6 +84,16 @@ Ty TypeInference::compute(T term) {
   llvm_unreachable("unknown term");
 }
 
+bool attn::text::raiseStates(MonoidUse &use) {
+  llvm::SmallVector<Ty> before = use.types;
+  for (auto [type, identity] : llvm::zip(use.types, use.identity))
+    type = join(type, TypeInference().of(identity));
+  TypeInference states(&use);
+  for (auto [type, term] : llvm::zip(use.types, use.combination))
+    type = join(type, states.of(term));
+  return use.types != before;
+}
+
 /// Raises the types of what `definition` defines.
 static bool raise(Definition &definition, TypeInference &types) {
   bool changed = false;
@@ -111,11 +121,8 @@ static bool raise(Definition &definition, TypeInference &types) {
     MonoidUse &use = *definition.monoid;
     for (auto [i, term] : llvm::enumerate(definition.terms)) {
       join(use.types[i], types.of(term));
-      join(use.types[i], types.of(use.identity[i]));
     }
-    TypeInference states(&use);
-    for (auto [i, term] : llvm::enumerate(use.combination))
-      join(use.types[i], states.of(term));
+    changed |= raiseStates(use);
     for (auto [i, result] : llvm::enumerate(definition.results))
       join(result->type, use.types[i]);
     break;

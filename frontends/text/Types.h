@@ -21,6 +21,9 @@ private:
   llvm::DenseMap<T, Ty> known;
 };
 
+/// Types of the components from identities and combination alone.
+bool raiseStates(MonoidUse &use);
+
 /// Types of all tensors and monoids of `model`, by fixpoint.
 void inferTypes(Model &model);
 
