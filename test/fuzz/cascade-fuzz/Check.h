@@ -18,6 +18,9 @@ struct Outcome {
 struct CheckOptions {
   std::string target = "native";
   bool compile = true; ///< else interpretation only
+  /// Derived kernels forget to repair what they have accumulated: the seeded
+  /// mistake that a run must find.
+  bool dropRepair = false;
 };
 
 Outcome check(const Case &program, uint64_t seed, const CheckOptions &options);

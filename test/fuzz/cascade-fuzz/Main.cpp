@@ -32,6 +32,8 @@ static cl::opt<std::string> target("target", cl::init("native"),
                                    cl::desc("Target of the compiled run"));
 static cl::opt<bool> interpretOnly("interpret",
                                    cl::desc("Interpreter and passes only"));
+static cl::opt<bool> dropRepair("test-drop-repair", cl::Hidden,
+                                cl::desc("Seed a wrong law; a run must fail"));
 static cl::opt<bool> minimising("minimise",
                                 cl::desc("Make failing programs smaller"));
 static cl::opt<unsigned> shown("show", cl::init(20),
@@ -77,7 +79,7 @@ bool printCounts(llvm::StringRef title, const Counts &counts) {
 int main(int argc, char **argv) {
   cl::ParseCommandLineOptions(argc, argv,
                               "differential fuzzing of the compiler\n");
-  CheckOptions options{target, !interpretOnly};
+  CheckOptions options{target, !interpretOnly, dropRepair};
   std::vector<Job> jobs;
   Counts constructs, laws, stages;
   for (const std::string &name : constructNames())
