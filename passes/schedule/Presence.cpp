@@ -122,8 +122,14 @@ PresenceConditions::Texts PresenceConditions::of(Value value) {
   if (isa<ElseOp>(def))
     return result;
   if (auto map = dyn_cast<MapOp>(def))
-    if (map.getFn() == Fn::and_ || map.getFn() == Fn::or_)
+    if (map.getFn() == Fn::and_ || map.getFn() == Fn::or_) {
+      // Kleene: one present operand is enough.
+      Texts other = of(map.getOperand(1));
+      for (const std::string &text : of(map.getOperand(0)))
+        if (other.count(text))
+          result.insert(text);
       return result;
+    }
   if (auto where = dyn_cast<WhereOp>(def)) {
     result = of(where.getValue());
     SmallVector<Value> parts;
