@@ -47,7 +47,13 @@ bool Tiler::isCovered() {
       return false;
     }
   }
-  return ranks.tile && !states.empty();
+  // Tiles of one kernel compute their reals in one type.
+  SmallPtrSet<Type, 2> reals;
+  for (auto einsum : kernel.getBody().getOps<EinsumOp>())
+    if (isa<FloatType>(
+            cast<NamedTensorType>(einsum.getResultTypes()[0]).getElementType()))
+      reals.insert(computeReal(einsum));
+  return ranks.tile && !states.empty() && reals.size() <= 1;
 }
 
 /// The last row rank that some factor of every contraction lacks: its points
@@ -198,6 +204,8 @@ Value Tiler::load(ReadOp read, EinsumOp op, RankRef order, Phase phase) {
     b.setInsertionPoint(stream);
   bool masked = read.getBounds() != Bounds::inside || mayBeAbsent(tensor);
   Type storage = read.getTensor().getType().getElementType();
+  if (isa<FloatType>(storage))
+    storage = computeReal(op);
   auto type = typeOf(order, storage, masked);
   auto op2 = tile::LoadOp::create(b, read.getLoc(), type, tensor);
   SmallVector<Type> types(order.size(), b.getI32Type());

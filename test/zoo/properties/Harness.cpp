@@ -126,7 +126,11 @@ Derived Subject::derived() {
   }
   (*module)->walk([&](Operation *op) {
     result.kernels += isa<KernelOp>(op);
-    result.recurrences += isa<EquationsOp>(op);
+    // Whether a row has points is no statistic: a division written after the
+    // sum is 0/0 in an empty row and needs no such flag.
+    auto state = dyn_cast<EquationsOp>(op);
+    result.recurrences +=
+        state && !state.getResult().getType().getElementType().isInteger(1);
     result.einsums += isa<EinsumOp>(op);
   });
   return result;
