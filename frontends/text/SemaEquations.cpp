@@ -282,6 +282,10 @@ void Sema::checkPatterns(const Pending &pending) {
         meet.push_back(constant);
         if (!constant)
           continue;
+        // A plain rank starts at 0: it never meets a negative step.
+        if (!a.constant || !b.constant)
+          disjoint |=
+              constantDifference(constant, terms.integer(0)).value_or(0) < 0;
         const Expr &index =
             *equations[a.constant ? i : j].lhs->indices[meet.size() - 1];
         point += (point.empty() ? "" : ", ") + rank->name + " = " +

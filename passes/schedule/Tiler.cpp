@@ -53,7 +53,13 @@ bool Tiler::isCovered() {
     if (isa<FloatType>(
             cast<NamedTensorType>(einsum.getResultTypes()[0]).getElementType()))
       reals.insert(computeReal(einsum));
-  return ranks.tile && !states.empty() && reals.size() <= 1;
+  // Vectors of f64 are stored as f64 or f32.
+  bool stores = llvm::all_of(kernel.getResultTypes(), [&](Type type) {
+    Type element = cast<NamedTensorType>(type).getElementType();
+    return !reals.contains(b.getF64Type()) || !isa<FloatType>(element) ||
+           element.isF64() || element.isF32();
+  });
+  return ranks.tile && !states.empty() && reals.size() <= 1 && stores;
 }
 
 /// The last row rank that some factor of every contraction lacks: its points
