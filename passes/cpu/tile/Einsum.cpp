@@ -457,11 +457,16 @@ void EinsumEmitter::storeResult(Place place, Value value, Value present) {
   const Tile &tile = result.tile;
   Value offset = TileLowering::offset(b, coordinates, tile.strides);
   t.store(value, tile.base, offset);
-  if (!present)
+  if (!tile.isMasked())
     return;
-  Value bytes = arith::ExtUIOp::create(
-      b, b.like(present.getType(), b.getI8Type()), present);
-  t.store(b.splat(bytes, value.getType()), tile.mask, offset);
+  // A whole tile has its mask too: a reader honours all masks or none.
+  Value bytes =
+      present ? b.splat(arith::ExtUIOp::create(
+                            b, b.like(present.getType(), b.getI8Type()),
+                            present),
+                        value.getType())
+              : b.integer(b.like(value.getType(), b.getI8Type()), 1);
+  t.store(bytes, tile.mask, offset);
 }
 
 EinsumEmitter::Values EinsumEmitter::emitMapBlock(ValueRange carried) {
