@@ -44,3 +44,16 @@ def softmax(x, present=True, axis=-1):
 def sigmoid(x):
     """The logistic function, in float64."""
     return 1 / (1 + np.exp(-np.asarray(x, np.float64)))
+
+
+def attend(Q, K, V, present=True, bias=0, scale=None):
+    """Softmax attention over the last two axes, 1 / sqrt(d) unless scaled."""
+    Q, K, V = (np.asarray(x, np.float64) for x in (Q, K, V))
+    scale = Q.shape[-1] ** -0.5 if scale is None else scale
+    score = scale * (Q @ np.swapaxes(K, -1, -2)) + bias
+    return softmax(score, present) @ V
+
+
+def float64(inputs, names):
+    """The inputs "Q K V" in float64, in this order."""
+    return [np.asarray(inputs[name], np.float64) for name in names.split()]
