@@ -12,6 +12,11 @@ WINDOW = 3
 PORTS = {"Q": "b h y x d", "K": "b h v u d", "V": "b h v u e"}
 
 
+def expected():
+    return dict(passes={"v": (3, 1), "u": (3, 1)}, kernels=1,
+                workspace="none", sequence=("y", "x", "v", "u"))
+
+
 def masking_bias(bias):
     """A bias of -inf takes keys out: the pixel itself in head 0, all keys in
     the last head."""
