@@ -72,3 +72,10 @@ def reference(inputs, consts):
         scale = np.sqrt(np.mean(Y**2, axis=1, keepdims=True) + 1e-6)
         O[i, j] = Y / scale * (1 - lam)
     return {"O": O}
+
+
+def expected():
+    return dict(sequence=("m", "n"), passes={"n": (3, 1)}, kernels=1,
+                workspace="none",
+                why="one accumulator for each pair of heads of a group, mixed "
+                    "at the end; else 2 passes")
