@@ -13,9 +13,8 @@ PORTS = {"Q": "b h m d", "K": "b h n d", "V": "b h n e"}
 
 
 def expected():
-    one = dict(passes={"n": (3, 1)}, kernels=1, workspace="none",
-               sequence=("m", "n"))
-    return dict(strided=one, fixed=one)
+    return dict(passes={"n": (3, 1)}, kernels=1, workspace="none",
+                sequence=("m", "n"))
 
 
 def cases_of(consts):
