@@ -24,4 +24,12 @@ def AttnDeriveOnline : Pass<"attn-derive-online", "::attn::CascadeOp"> {
   }];
 }
 
+def AttnPrintPasses : Pass<"attn-print-passes", "::attn::CascadeOp"> {
+  let summary = "passes over each rank, and why";
+  let description = [{
+    Prints how many traversals of each reduced rank the cascade needs, with the
+    chain of statements that needs them. See test/passes/derive/passes.attn.
+  }];
+}
+
 #endif // ATTN_DERIVE_PASSES_TD
