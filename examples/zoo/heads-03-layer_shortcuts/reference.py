@@ -16,8 +16,10 @@ def cases():
         dict(name="layers", seed=1,
              shape=dict(l=12, b=2, h=2, t=8, d=8, e=8)),
         dict(name="prime", seed=2, shape=dict(l=5, b=1, h=3, t=13, d=7, e=3)),
-        dict(name="one_layer", seed=3, shape=dict(l=1, b=2, h=1, t=4, d=4, e=5)),
-        dict(name="one_token", seed=4, shape=dict(l=31, b=1, h=2, t=1, d=3, e=2)),
+        dict(name="one_layer", seed=3,
+             shape=dict(l=1, b=2, h=1, t=4, d=4, e=5)),
+        dict(name="one_token", seed=4,
+             shape=dict(l=31, b=1, h=2, t=1, d=3, e=2)),
     ]
 
 

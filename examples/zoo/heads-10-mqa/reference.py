@@ -14,7 +14,8 @@ PORTS = {"Q": "b h m d", "K": "b n d", "V": "b n e"}
 
 def cases():
     return [
-        dict(name="prefill", seed=1, shape=dict(b=2, h=3, m=16, n=16, d=8, e=8)),
+        dict(name="prefill", seed=1,
+             shape=dict(b=2, h=3, m=16, n=16, d=8, e=8)),
         dict(name="prime", seed=2, shape=dict(b=1, h=5, m=7, n=23, d=5, e=7)),
         dict(name="decode", seed=3, shape=dict(b=3, h=4, m=1, n=29, d=8, e=4)),
         # Queries that stand before the first key have no key: zeros.

@@ -17,7 +17,8 @@ def cases():
     return [
         dict(name="self", seed=1, shape=dict(b=2, h=4, m=12, n=12, d=8, e=8)),
         dict(name="prime", seed=2, shape=dict(b=1, h=3, m=7, n=29, d=5, e=11)),
-        dict(name="one_query", seed=3, shape=dict(b=2, h=5, m=1, n=9, d=4, e=3)),
+        dict(name="one_query", seed=3,
+             shape=dict(b=2, h=5, m=1, n=9, d=4, e=3)),
         dict(name="no_keys", seed=4, shape=dict(b=1, h=2, m=3, n=0, d=4, e=2)),
     ]
 
