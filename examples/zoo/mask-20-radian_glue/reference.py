@@ -13,10 +13,10 @@ PORTS = {"Q": "b h m d", "K": "b h n d", "V": "b h n e"}
 
 
 def expected():
-    return dict(passes={"j": (3, 1), "a": (1, 1), "i": (1, 1)}, kernels=1,
-                workspace="none", sequence=("m", "n", "i", "j"),
-                why="one kernel if `cell` is known to list no cell twice; else"
-                " two, with a linear workspace")
+    return dict(passes={"j": (3, 1), "a": (1, 1), "i": (1, 1)}, kernels=2,
+                workspace="linear", sequence=("m", "n", "i", "j"),
+                why="`cell` may list a cell twice: rows are done before the"
+                " scatter adds them up")
 
 
 def cases():
