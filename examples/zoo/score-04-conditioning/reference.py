@@ -1,5 +1,5 @@
-"""Reference of conditioning.attn: sentence by sentence, the conditioned features
-of its words, their scores, the weighted sum of the hidden states."""
+"""Reference of conditioning.attn: sentence by sentence, the conditioned
+features of its words, their scores, the weighted sum of the hidden states."""
 
 import pathlib
 import sys

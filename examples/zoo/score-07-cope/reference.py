@@ -37,6 +37,11 @@ def cases():
     ]
 
 
+def expected():
+    return dict(passes={"n": (3, 1)}, kernels=1, workspace="none",
+                sequence=("m", "n"))
+
+
 def make_inputs(case):
     rng = generator(case)
     x = {name: normal(rng, extents(case, r)) for name, r in PORTS.items()}

@@ -1,5 +1,6 @@
-"""Reference of coca.attn in its factored form: the squared length of each pair of
-query dimensions, times the token, times the cosine of the angle between them."""
+"""Reference of coca.attn in its factored form: the squared length of each pair
+of query dimensions, times the token, times the cosine of the angle between
+them."""
 
 import pathlib
 import sys

@@ -1,5 +1,5 @@
-"""Reference of dual.attn, reassociated: weights times relations and weights times
-symbols are summed over the keys before the output maps apply."""
+"""Reference of dual.attn, reassociated: weights times relations and weights
+times symbols are summed over the keys before the output maps apply."""
 
 import pathlib
 import sys

@@ -1,5 +1,5 @@
-"""Reference of dynamic.attn: the rounds of one sentence and one vector, over the
-words that are there."""
+"""Reference of dynamic.attn: the rounds of one sentence and one vector, over
+the words that are there."""
 
 import pathlib
 import sys

@@ -1,5 +1,5 @@
-"""Reference of gem.attn: three self-similarity maps of one head, each from points
-on the sphere that moved once to the mean of their neighbours."""
+"""Reference of gem.attn: three self-similarity maps of one head, each from
+points on the sphere that moved once to the mean of their neighbours."""
 
 import pathlib
 import sys

@@ -27,6 +27,11 @@ def cases():
     ]
 
 
+def expected():
+    return dict(passes={"j": (3, 1), "l": (3, 1)}, kernels=1,
+                workspace="none", sequence=("m", "j", "l"))
+
+
 def make_inputs(case):
     rng = generator(case)
     return {name: normal(rng, extents(case, r)) for name, r in PORTS.items()}

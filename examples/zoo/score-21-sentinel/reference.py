@@ -28,8 +28,8 @@ def cases():
 
 
 def expected():
-    return dict(passes={"n": (3, 1)}, kernels=1, workspace="none",
-                sequence=("n",))
+    return dict(passes={"u": (3, 1)}, kernels=1, workspace="none",
+                sequence=("n", "u"))
 
 
 def make_inputs(case):

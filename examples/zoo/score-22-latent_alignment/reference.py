@@ -1,5 +1,5 @@
-"""Reference of latent_alignment.attn: distributions written out; samples from the
-Philox 4x32-10 numbers that the language defines."""
+"""Reference of latent_alignment.attn: distributions written out; samples from
+the Philox 4x32-10 numbers that the language defines."""
 
 import pathlib
 import sys

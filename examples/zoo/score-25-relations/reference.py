@@ -1,5 +1,5 @@
-"""Reference of relations.attn: sum of p (log p - log q), row by row of the words
-that are there."""
+"""Reference of relations.attn: sum of p (log p - log q), row by row of the
+words that are there."""
 
 import pathlib
 import sys

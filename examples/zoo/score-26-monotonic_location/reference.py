@@ -1,5 +1,5 @@
-"""Reference of monotonic_location.attn: decoder step after decoder step, each with
-the mean position of the one before."""
+"""Reference of monotonic_location.attn: decoder step after decoder step, each
+with the mean position of the one before."""
 
 import pathlib
 import sys

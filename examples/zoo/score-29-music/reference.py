@@ -1,5 +1,5 @@
-"""Reference of music.attn: row by row; embeddings counted from the last one, that
-of the query's own position, backwards."""
+"""Reference of music.attn: row by row; embeddings counted from the last one,
+that of the query's own position, backwards."""
 
 import pathlib
 import sys

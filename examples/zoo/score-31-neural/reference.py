@@ -23,6 +23,11 @@ def cases():
     ]
 
 
+def expected():
+    return dict(passes={"n": (3, 1)}, kernels=1, workspace="none",
+                sequence=("m", "n"))
+
+
 def make_inputs(case):
     rng, r = generator(case), case["shape"]
     return {

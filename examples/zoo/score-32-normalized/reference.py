@@ -1,5 +1,5 @@
-"""Reference of normalized.attn: standardised rows of a score matrix, padding cut
-off."""
+"""Reference of normalized.attn: standardised rows of a score matrix, padding
+cut off."""
 
 import pathlib
 import sys

@@ -1,5 +1,5 @@
-"""Reference of p_laplacian.attn: adjacency, degrees, edge gradients to the power
-p - 2, one step of message passing."""
+"""Reference of p_laplacian.attn: adjacency, degrees, edge gradients to the
+power p - 2, one step of message passing."""
 
 import pathlib
 import sys
@@ -29,7 +29,8 @@ def cases():
 def expected():
     return dict(passes={"n": (4, 2), "m": (1, 1)}, kernels=3,
                 workspace="linear", sequence=("m", "n"),
-                why="rows, then column sums of the normalised map, then its use")
+                why="rows, then column sums of the normalised map, then "
+                    "its use")
 
 
 def make_inputs(case):

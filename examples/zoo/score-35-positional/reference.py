@@ -1,5 +1,5 @@
-"""Reference of positional.attn: the attention matrices of the positions, applied
-to each input, then to the value weights."""
+"""Reference of positional.attn: the attention matrices of the positions,
+applied to each input, then to the value weights."""
 
 import pathlib
 import sys

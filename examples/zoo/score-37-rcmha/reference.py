@@ -1,5 +1,5 @@
-"""Reference of rcmha.attn: convolutions over padded sequences, a score matrix of
-contents and one of distances, a causal softmax."""
+"""Reference of rcmha.attn: convolutions over padded sequences, a score matrix
+of contents and one of distances, a causal softmax."""
 
 import pathlib
 import sys

@@ -1,5 +1,5 @@
-"""Reference of redistribute.attn: whole attention matrices whose sink columns are
-scaled down and whose visual columns take up the difference."""
+"""Reference of redistribute.attn: whole attention matrices whose sink columns
+are scaled down and whose visual columns take up the difference."""
 
 import pathlib
 import sys

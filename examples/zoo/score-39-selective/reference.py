@@ -1,5 +1,5 @@
-"""Reference of selective.attn: temperatures of all tokens, then causal attention
-over scaled queries and scaled values."""
+"""Reference of selective.attn: temperatures of all tokens, then causal
+attention over scaled queries and scaled values."""
 
 import pathlib
 import sys

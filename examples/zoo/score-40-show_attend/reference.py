@@ -1,5 +1,5 @@
-"""Reference of show_attend.attn: one image after the other. Hard attention draws
-with the Philox 4x32-10 numbers that the language defines."""
+"""Reference of show_attend.attn: one image after the other. Hard attention
+draws with the Philox 4x32-10 numbers that the language defines."""
 
 import pathlib
 import sys

@@ -1,5 +1,5 @@
-"""Reference of lssar.attn: rows of softplus weights, sharpened above a multiple of
-their mean."""
+"""Reference of lssar.attn: rows of softplus weights, sharpened above a multiple
+of their mean."""
 
 import pathlib
 import sys

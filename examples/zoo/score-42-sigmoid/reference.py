@@ -1,5 +1,5 @@
-"""Reference of sigmoid.attn: the logistic function of a biased score matrix, times
-the values."""
+"""Reference of sigmoid.attn: the logistic function of a biased score matrix,
+times the values."""
 
 import pathlib
 import sys

@@ -1,5 +1,5 @@
-"""Reference of transrefer3d.attn: scene by scene, without its padding; the score of
-a pair is the difference of its objects' scores."""
+"""Reference of transrefer3d.attn: scene by scene, without its padding; the
+score of a pair is the difference of its objects' scores."""
 
 import pathlib
 import sys

@@ -40,6 +40,13 @@ def cases():
     ]
 
 
+def expected():
+    return dict(passes={"n": (4, 2), "m": (1, 1)}, kernels=3,
+                workspace="linear", sequence=("m", "n"),
+                why="rows, then column means of the normalised map, then "
+                    "its use")
+
+
 def make_inputs(case):
     rng = generator(case)
     x = {name: normal(rng, extents(case, r)) for name, r in PORTS.items()}

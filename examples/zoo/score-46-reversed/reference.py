@@ -35,6 +35,12 @@ def cases():
     ]
 
 
+def expected():
+    return dict(passes={"m": (2, 1), "n": (1, 1)}, kernels=2,
+                workspace="linear", sequence=("m", "n"),
+                why="a child's weights sum over all parents before one gathers")
+
+
 def make_inputs(case):
     rng = generator(case)
     x = {name: normal(rng, extents(case, r)) for name, r in PORTS.items()}

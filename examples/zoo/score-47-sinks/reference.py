@@ -1,5 +1,5 @@
-"""Reference of sinks.attn: causal weight matrices; a learned key is one more column
-before those of the tokens."""
+"""Reference of sinks.attn: causal weight matrices; a learned key is one more
+column before those of the tokens."""
 
 import pathlib
 import sys
@@ -51,7 +51,7 @@ def scores(x):
 
 
 def biased(inputs, key, value):
-    """Softmax with one more column, of the learned `key` and `value` [h, 1, .]."""
+    """Softmax with one more column: the learned `key`, `value` [h, 1, .]."""
     x = {name: a.astype(np.float64) for name, a in inputs.items()}
     score, seen = scores(x)
     column = np.einsum("bhmd,hsd->bhms", x["Q"], key)
