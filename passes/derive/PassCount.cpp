@@ -17,7 +17,7 @@ namespace {
 enum class Access {
   None,   // the tensor has no axis of the rank
   Stream, // at the reader's own coordinate of the rank, or near it
-  Walk,   // at another rank's coordinate, which walks the same fibre
+  Walk,   // at a reduced rank's coordinate, which walks the same fibre
   Fixed   // at one point, or at points that are data
 };
 
@@ -26,7 +26,6 @@ struct Use {
   Access access = Access::None;
   bool isLagged = false; // not at the point of the reader
   StringAttr iterative;  // the axis on which it lags
-  bool walkIsReduced = false;
 };
 
 struct Level {
@@ -179,9 +178,9 @@ Use Counter::useOf(ReadOp read, Operation *op) {
           access = Access::Stream;
           break;
         }
-        access = Access::Walk;
-        use.walkIsReduced |=
-            einsum && llvm::is_contained(einsum.getReduced(), names[i]);
+        // A coordinate of the result reads one point of the fibre for each.
+        if (einsum && llvm::is_contained(einsum.getReduced(), names[i]))
+          access = Access::Walk;
       }
     // Of several axes of the rank, one that moves with the reader is enough.
     if (use.access == Access::None || access == Access::Stream)
@@ -287,7 +286,7 @@ bool Counter::evaluate(Operation *op, bool lagged) {
       level.pass = pass;
       level.from = from;
     }
-    bool isWalk = use.access == Access::Walk && use.walkIsReduced && !isOwn;
+    bool isWalk = use.access == Access::Walk && !isOwn;
     level.isWhole |= isWalk && carries(op);
   }
   Level &known = levels[op];
