@@ -38,7 +38,7 @@ def cases():
 
 
 def expected():
-    return dict(passes={"n": (3, 1)}, kernels=1, workspace="none",
+    return dict(passes={"n": (4, 1)}, kernels=1, workspace="none",
                 sequence=("m", "n"))
 
 

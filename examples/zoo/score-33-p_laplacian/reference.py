@@ -27,7 +27,7 @@ def cases():
 
 
 def expected():
-    return dict(passes={"n": (4, 2), "m": (1, 1)}, kernels=3,
+    return dict(passes={"n": (4, 2), "m": (2, 2)}, kernels=3,
                 workspace="linear", sequence=("m", "n"),
                 why="rows, then column sums of the normalised map, then "
                     "its use")

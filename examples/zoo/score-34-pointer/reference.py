@@ -27,8 +27,9 @@ def cases():
 
 
 def expected():
-    return dict(passes={"n": (2, 1)}, kernels=1, workspace="none",
-                sequence=("m", "n"))  # then the row is written
+    return dict(passes={"n": (3, 2)}, kernels=1, workspace="none",
+                sequence=("m", "n"),
+                why="the output is the normalised row: the sum comes first")
 
 
 def rows(x):

@@ -27,7 +27,7 @@ def cases():
 
 
 def expected():
-    return dict(passes={"n": (4, 1), "m": (1, 1)}, kernels=2,
+    return dict(passes={"n": (4, 1), "m": (2, 2)}, kernels=2,
                 workspace="linear", sequence=("m", "n"),
                 why="a sum for each class of keys; which one counts is known "
                     "after all rows of a head")

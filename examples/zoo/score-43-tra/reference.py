@@ -40,7 +40,7 @@ def clear_threshold(score, wanted):
 
 
 def expected():
-    return dict(passes={"n": (3, 1)}, kernels=1, workspace="none",
+    return dict(passes={"n": (4, 1)}, kernels=1, workspace="none",
                 sequence=("m", "n"))
 
 

@@ -36,7 +36,7 @@ def cases():
 
 
 def expected():
-    return dict(passes={"m": (2, 1), "n": (1, 1)}, kernels=2,
+    return dict(passes={"m": (3, 2), "n": (1, 1)}, kernels=2,
                 workspace="linear", sequence=("m", "n"),
                 why="a child's weights sum over all parents before one gathers")
 
