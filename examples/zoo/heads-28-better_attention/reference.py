@@ -87,6 +87,7 @@ ENTRIES = {
 
 
 def expected():
-    return dict(sequence=("m", "n", "l"), passes={"n": (3, 1), "l": (1, 1)},
-                kernels=2, workspace="linear",
-                why="of super; the others need one kernel and no workspace")
+    return dict(sequence=("m", "n", "l"), passes={"n": (3, 2)}, kernels=2,
+                workspace="linear",
+                why="of super, whose aligned values need all of X before the "
+                    "first; the others are one pass, one kernel")

@@ -69,7 +69,8 @@ def reference(inputs, consts):
 
 def expected():
     return dict(sequence=("y", "x", "v", "u", "p", "q", "p'", "q'"),
-                passes={"v": (3, 1), "u": (3, 1), "p'": (3, 1), "q'": (3, 1)},
+                passes={"v": (3, 1), "u": (3, 1), "p'": (3, 1), "q'": (3, 1),
+                        "y": (2, 2), "x": (2, 2)},
                 kernels=2, workspace="linear",
-                why="agents gather from all keys before a query reads them; "
-                    "their number grows with the image when P is fixed")
+                why="all queries are pooled before the first reads the agents, "
+                    "whose number grows with the image when P is fixed")

@@ -52,5 +52,7 @@ def reference(inputs, consts):
 
 def expected():
     return dict(sequence=("m", "n", "c", "r", "p", "t"),
-                passes={"c": (3, 1)}, kernels=2, workspace="linear",
-                why="summaries of all blocks in a kernel before the queries")
+                passes={"c": (3, 1), "i": (4, 2)}, kernels=2,
+                workspace="linear",
+                why="a block's keys are pooled before they are weighed; all "
+                    "summaries in a kernel before the queries")

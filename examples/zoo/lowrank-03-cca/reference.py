@@ -50,6 +50,7 @@ def reference(inputs, consts):
 
 
 def expected():
-    return dict(sequence=("m", "n", "c", "r", "t"), passes={"c": (3, 1)},
-                kernels=2, workspace="linear",
+    return dict(sequence=("m", "n", "c", "r", "t"),
+                passes={"c": (3, 1), "i": (3, 1)}, kernels=2,
+                workspace="linear",
                 why="core tokens of all groups in a kernel before the queries")

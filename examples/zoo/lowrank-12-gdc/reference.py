@@ -69,7 +69,7 @@ def reference(inputs, consts):
 
 def expected():
     return dict(sequence=("y", "x", "u", "v", "p", "q"),
-                passes={"p": (1, 1), "q": (1, 1)}, kernels=2,
+                passes={"y": (2, 2), "x": (2, 2)}, kernels=2,
                 workspace="linear",
                 why="all patches become tokens before a pixel meets them; "
                     "their number grows with the image when P is fixed")
