@@ -231,9 +231,21 @@ void Sema::solveExtents(bool final) {
   if (!final)
     return;
   for (OffsetPair &pair : model.offsets) {
-    if (!pair.rows->known())
+    if (!pair.rows->known()) {
+      // Offsets stated by their rows say what the layout says: rows + 1.
+      Rank *offsets = pair.offsets;
+      if (offsets->extent && reaches(offsets->extent, pair.rows, 0)) {
+        if (offsets->extent != pair.offsetsExtent &&
+            constantDifference(offsets->extent, pair.offsetsExtent) != 0)
+          error(offsets->stated.front().range,
+                "rank " + Twine(offsets->name) +
+                    " has two extents: " + offsets->stated.front().place +
+                    ", one more than the rows of its layout",
+                "leave it out; the layout gives it");
+        offsets->extent = nullptr;
+      }
       pair.rows->extent = pair.rowsExtent;
-    else if (!pair.offsets->extent &&
+    } else if (!pair.offsets->extent &&
              !reaches(pair.offsetsExtent, pair.offsets, 0))
       pair.offsets->extent = pair.offsetsExtent;
   }
