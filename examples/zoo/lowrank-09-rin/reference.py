@@ -1,5 +1,5 @@
-"""Three residual multi-head attentions, image by image and head by head; each
-returns f32."""
+"""Three residual multi-head attentions, image by image and head by head; what
+each adds is f32."""
 
 import pathlib
 import sys
@@ -40,11 +40,11 @@ def make_inputs(case):
 
 
 def attend(x, y, weights):
-    out = x
+    out = 0
     for q, k, v, o in zip(*weights):
         score = (x @ q) @ (y @ k).T / np.sqrt(q.shape[1])
         out = out + softmax(score) @ (y @ v) @ o
-    return out.astype(np.float32).astype(np.float64)
+    return x + out.astype(np.float32)
 
 
 def reference(inputs, consts):
