@@ -26,4 +26,5 @@ void attn::buildDerivation(mlir::OpPassManager &passes) {
 void attn::buildSchedule(mlir::OpPassManager &passes) {
   mlir::OpPassManager &cascade = passes.nest<CascadeOp>();
   cascade.addPass(createAttnToTile());
+  cascade.addPass(createAttnPartition());
 }

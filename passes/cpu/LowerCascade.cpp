@@ -3,6 +3,7 @@
 #include "attn/abi.h"
 #include "passes/cpu/Formats.h"
 #include "passes/cpu/Recurrence.h"
+#include "passes/cpu/RowKernel.h"
 #include "passes/cpu/tile/TileToCpu.h"
 
 using namespace mlir;
@@ -27,6 +28,8 @@ CascadeLowering::CascadeLowering(CascadeOp cascade, ModuleOp module,
     : cascade(cascade), module(module), target(target),
       prefix(std::move(prefix)), kernels(kernels),
       plan(makePlan(cascade, kernels)) {}
+
+CascadeLowering::~CascadeLowering() = default;
 
 func::FuncOp CascadeLowering::function(StringRef suffix, TypeRange inputs,
                                        TypeRange results) {
@@ -188,7 +191,7 @@ void CascadeLowering::clearPresence(const Step &step) {
           !cleared.insert(target.tensor.getDefiningOp()).second)
         continue;
       const Placement &p = plan.placement(target.tensor);
-      if (p.presenceSlot < 0)
+      if (p.presenceSlot < 0 || p.kind == Placement::Rows)
         continue;
       call(this->step([&](StepFunction &f) {
         Value bytes =
@@ -237,6 +240,9 @@ LogicalResult CascadeLowering::lowerRecurrence(const Step &step) {
 
 LogicalResult CascadeLowering::lowerStep(const Step &step) {
   clearPresence(step);
+  if (step.rows)
+    return rowKernels.emplace_back(std::make_unique<RowKernel>(plan, step))
+        ->lower(*this);
   if (step.recurrent)
     return lowerRecurrence(step);
   const Unit &unit = plan.units[step.units.front()];
@@ -301,6 +307,9 @@ std::string CascadeLowering::workspaceFormula() const {
     }
     text += extended ? " (and base points)" : "";
   }
+  for (const auto &kernel : rowKernels)
+    if (std::string each = kernel->formula(); !each.empty())
+      text += (text.empty() ? "" : " + ") + ("workers * (" + each + ")");
   return text.empty() ? "0" : text;
 }
 

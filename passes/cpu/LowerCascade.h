@@ -12,6 +12,7 @@
 namespace attn::cpu {
 
 class CascadeLowering;
+class RowKernel;
 
 /// What a step function has at hand while its body is emitted.
 struct StepFunction {
@@ -47,6 +48,7 @@ public:
   CascadeLowering(CascadeOp cascade, mlir::ModuleOp module,
                   const CpuTarget &target, std::string prefix,
                   KernelLowering *kernels);
+  ~CascadeLowering();
 
   /// Emits everything; `prefix` begins the names of the functions.
   llvm::LogicalResult lower();
@@ -89,6 +91,7 @@ private:
   KernelLowering *kernels;
   Plan plan;
   llvm::SmallVector<std::function<Value(CodeBuilder &, Frame &)>> scratch;
+  std::vector<std::unique_ptr<RowKernel>> rowKernels;
   unsigned steps = 0;
   llvm::SmallPtrSet<mlir::Operation *, 4> cleared;
   std::unique_ptr<CodeBuilder> runBuilder;

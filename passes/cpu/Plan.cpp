@@ -21,6 +21,17 @@ static SmallVector<OpOperand *> usesOf(Value definition) {
   return uses;
 }
 
+bool cpu::runsByRows(KernelOp kernel) {
+  ScheduleAttr schedule = kernel.getScheduleAttr();
+  return schedule && !schedule.getStream() && !schedule.getParallel().empty();
+}
+
+/// The kernel around a definition, if it runs by rows.
+static KernelOp rowsAround(Operation *op) {
+  auto kernel = op->getParentOfType<KernelOp>();
+  return kernel && runsByRows(kernel) ? kernel : KernelOp();
+}
+
 Plan::Plan(CascadeOp cascade, KernelFilter whole)
     : cascade(cascade), facts(cascade), whole(whole) {
   cascade.getBody().walk<WalkOrder::PreOrder>([&](Operation *op) {
@@ -74,6 +85,7 @@ void Plan::addUnit(Operation *op, ValueRange results,
                    ArrayRef<StringAttr> space) {
   Unit unit;
   unit.op = op;
+  unit.rows = rowsAround(op);
   unit.space.assign(space.begin(), space.end());
   for (Value result : results)
     unit.targets.push_back(isa<KernelOp, tile::KernelOp>(op)
@@ -95,6 +107,7 @@ void Plan::addCopies(EquationsOp op) {
       continue;
     Unit unit;
     unit.op = op;
+    unit.rows = rowsAround(op);
     unit.operand = i;
     unit.source = definition;
     unit.targets.push_back({op.getResult(), cast<ArrayAttr>(pattern), -1});
@@ -265,7 +278,79 @@ void cpu::orderComponents(const std::vector<Unit> &units,
   Components(units, steps);
 }
 
-void Plan::order() { orderComponents(units, steps); }
+void Plan::order() {
+  // A kernel by rows is one node, its first unit.
+  llvm::DenseMap<KernelOp, SmallVector<unsigned>> kernels;
+  for (auto [i, unit] : llvm::enumerate(units))
+    if (unit.rows)
+      kernels[unit.rows].push_back(i);
+  if (kernels.empty())
+    return orderComponents(units, steps);
+  auto nodeOf = [&](unsigned i) {
+    return units[i].rows ? kernels[units[i].rows].front() : i;
+  };
+  std::vector<Unit> nodes(units.size());
+  for (auto [i, unit] : llvm::enumerate(units))
+    for (unsigned dependency : unit.dependencies)
+      if (!unit.rows || nodeOf(dependency) != nodeOf(i))
+        nodes[nodeOf(i)].dependencies.push_back(nodeOf(dependency));
+  std::vector<Step> all;
+  orderComponents(nodes, all);
+  for (Step &step : all) {
+    unsigned first = step.units.front();
+    KernelOp rows = units[first].rows;
+    if (rows && nodeOf(first) != first)
+      continue;
+    if (rows) {
+      assert(!step.recurrent && "a kernel needs itself");
+      step.rows = rows;
+      step.units = kernels[rows];
+      orderRows(step);
+    }
+    steps.push_back(std::move(step));
+  }
+}
+
+/// The units of a kernel among themselves.
+void Plan::orderRows(Step &step) {
+  std::vector<Unit> nodes(step.units.size());
+  for (auto [i, u] : llvm::enumerate(step.units))
+    for (unsigned dependency : units[u].dependencies)
+      if (units[dependency].rows == step.rows)
+        nodes[i].dependencies.push_back(llvm::find(step.units, dependency) -
+                                        step.units.begin());
+  orderComponents(nodes, step.inner);
+  for (Step &inner : step.inner)
+    for (unsigned &u : inner.units)
+      u = step.units[u];
+}
+
+/// True if units of one kernel by rows alone write and read it.
+bool Plan::staysInRows(Value tensor) const {
+  KernelOp rows;
+  for (const Unit &unit : units) {
+    bool writes = llvm::any_of(unit.targets, [&](const Target &target) {
+      return target.tensor == tensor;
+    });
+    if (!writes && !llvm::is_contained(tensorsRead(unit), tensor))
+      continue;
+    if (!unit.rows || (rows && unit.rows != rows))
+      return false;
+    rows = unit.rows;
+  }
+  return true;
+}
+
+SmallVector<Value> Plan::rowTensors(KernelOp kernel) const {
+  llvm::SetVector<Value> tensors;
+  for (const Unit &unit : units)
+    if (unit.rows == kernel)
+      for (const Target &target : unit.targets)
+        if (target.tensor && target.output < 0 &&
+            placement(target.tensor).kind == Placement::Rows)
+          tensors.insert(target.tensor);
+  return tensors.takeVector();
+}
 
 unsigned Plan::takeSlot(Value tensor, unsigned bytes, size_t first,
                         size_t last) {
@@ -317,6 +402,12 @@ void Plan::place() {
     p.equations = tensor.getDefiningOp<EquationsOp>();
     if (storedBits(p.element) < 8) // unpacked: units may write neighbours
       p.element = IntegerType::get(tensor.getContext(), 8);
+    if (staysInRows(tensor)) {
+      p.kind = Placement::Rows;
+      p.presenceSlot = facts.mayBeAbsent(tensor) ? 0 : -1;
+      placements[tensor] = p;
+      continue;
+    }
     p.slot =
         takeSlot(tensor, storedBits(p.element) / 8, range.first, range.second);
     if (facts.mayBeAbsent(tensor))

@@ -27,13 +27,16 @@ struct Unit {
   /// Ranks its loops walk, reduced ones excluded.
   llvm::SmallVector<mlir::StringAttr> space;
   llvm::SmallVector<unsigned> dependencies;
+  /// The kernel that runs it a row at a time; null: none.
+  KernelOp rows;
 
   bool isCopy() const { return source != nullptr; }
 };
 
 /// Where the points of a tensor are kept.
 struct Placement {
-  enum Kind { Input, Output, Workspace } kind = Workspace;
+  /// Rows: only while its kernel is at a point, by the worker.
+  enum Kind { Input, Output, Workspace, Rows } kind = Workspace;
   unsigned port = 0; // input or output number
   unsigned slot = 0;
   int64_t presenceSlot = -1; // one byte a point; -1: always present
@@ -56,10 +59,16 @@ struct Slot {
 struct Step {
   llvm::SmallVector<unsigned> units;
   bool recurrent = false;
+  /// Of a kernel that runs a row at a time: its units in order.
+  KernelOp rows;
+  std::vector<Step> inner;
 };
 
 /// Strongly connected components over `dependencies`, dependencies first.
 void orderComponents(const std::vector<Unit> &units, std::vector<Step> &steps);
+
+/// True if the kernel runs its definitions a row at a time.
+bool runsByRows(KernelOp kernel);
 
 /// Says which kernels are emitted as a whole, not by their definitions.
 using KernelFilter = llvm::function_ref<bool(KernelOp)>;
@@ -78,6 +87,8 @@ public:
   /// The tensor whose storage holds `tensor`.
   mlir::Value storedTensor(mlir::Value tensor) const;
   const Placement &placement(mlir::Value tensor) const;
+  /// Tensors that only the kernel's points see, with their placements.
+  llvm::SmallVector<mlir::Value> rowTensors(KernelOp kernel) const;
   /// Definitions inside the cascade that `unit` reads, each once.
   llvm::SmallVector<mlir::Value> tensorsRead(const Unit &unit) const;
 
@@ -90,7 +101,9 @@ private:
   bool writesStraight(mlir::Value definition, unsigned output);
   void connect();
   void order();
+  void orderRows(Step &step);
   void place();
+  bool staysInRows(mlir::Value tensor) const;
   unsigned takeSlot(mlir::Value tensor, unsigned bytes, size_t first,
                     size_t last);
 

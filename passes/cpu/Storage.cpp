@@ -71,6 +71,7 @@ Storage StorageMap::port(unsigned number, Type type, bool isOutput) {
   s.base = frame.data(number);
   emitBox(frame, tensor, {}, s.low, s.high);
   s.extents = s.high;
+  s.anchor = s.low;
   Value empty;
   for (auto [axis, rank] : llvm::enumerate(tensor.getRanks())) {
     s.strides.push_back(frame.stride(number, axis));
@@ -94,10 +95,11 @@ Storage StorageMap::workspace(Value tensor, const Placement &placement) {
   Storage s;
   s.element = placement.element;
   s.exact = plan.facts.isExact(tensor);
-  emitBox(frame, type, placement.equations, s.low, s.high);
+  SmallVector<Value> sizes;
+  box(frame, tensor, placement, s.low, s.high, sizes);
+  s.anchor = s.low;
   for (StringAttr rank : type.getRanks())
     s.extents.push_back(frame.extent(rank));
-  SmallVector<Value> sizes = emitSizes(b, s.low, s.high);
   s.strides.resize(sizes.size());
   Value stride = b.i64(1), first = b.i64(0);
   for (size_t axis = sizes.size(); axis-- > 0;) {
@@ -117,12 +119,25 @@ Storage StorageMap::workspace(Value tensor, const Placement &placement) {
   return s;
 }
 
+void StorageMap::box(Frame &frame, Value tensor, const Placement &placement,
+                     SmallVectorImpl<Value> &low, SmallVectorImpl<Value> &high,
+                     SmallVectorImpl<Value> &sizes) {
+  emitBox(frame, cast<NamedTensorType>(tensor.getType()), placement.equations,
+          low, high);
+  sizes = emitSizes(frame.prologue, low, high);
+}
+
+void StorageMap::bind(Value tensor, Storage storage) {
+  storages[plan.storedTensor(tensor).getAsOpaquePointer()] = std::move(storage);
+}
+
 const Storage &StorageMap::of(Value tensor) {
   Value stored = plan.storedTensor(tensor);
   if (auto it = storages.find(stored.getAsOpaquePointer());
       it != storages.end())
     return it->second;
   const Placement &p = plan.placement(stored);
+  assert(p.kind != Placement::Rows && "not bound yet");
   Storage s;
   if (p.kind == Placement::Input)
     s = port(p.port, stored.getType(), false);
@@ -223,12 +238,12 @@ Scalar StorageMap::read(CodeBuilder &b, ReadOp op, ArrayRef<Scalar> indices,
     present = b.both(present, index.present);
     if (!plan.facts.isInside(op, axis)) {
       // The declared extent for data, the whole box otherwise; what is outside
-      // reads the box's first point.
+      // reads a point that is in memory.
       Value low = data ? b.i64(0) : s.low[axis];
       Value high = data ? s.extents[axis] : s.high[axis];
       Value inside = b.both(b.compare(CmpIPredicate::sge, i, low),
                             b.compare(CmpIPredicate::slt, i, high));
-      i = b.select(inside, i, s.low[axis]);
+      i = b.select(inside, i, s.anchor[axis]);
       if (op.getBounds() != Bounds::inside)
         present = b.both(present, inside);
     }

@@ -26,6 +26,8 @@ struct Storage {
   llvm::SmallVector<mlir::Value> strides;   // in elements
   llvm::SmallVector<mlir::Value> extents;   // of the ranks
   llvm::SmallVector<mlir::Value> low, high; // the box, base points included
+  /// A point that is in memory, for reads outside of the box.
+  llvm::SmallVector<mlir::Value> anchor;
   bool isOutput = false;
   bool exact = false;
 };
@@ -54,6 +56,13 @@ public:
   /// Absent points of outputs get their fill.
   static void store(CodeBuilder &b, const Storage &s,
                     llvm::ArrayRef<Value> indices, const Scalar &value);
+  /// A tensor whose memory the current point of a kernel decides.
+  void bind(Value tensor, Storage storage);
+  /// The box of a tensor of the workspace, and its sizes, which are never 0.
+  static void box(Frame &frame, Value tensor, const Placement &placement,
+                  llvm::SmallVectorImpl<Value> &low,
+                  llvm::SmallVectorImpl<Value> &high,
+                  llvm::SmallVectorImpl<Value> &sizes);
   /// Bytes of a tensor of the plan in the workspace.
   static Value bytes(Frame &frame, const Plan &plan, const Slot &slot);
 

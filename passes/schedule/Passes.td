@@ -17,4 +17,16 @@ def AttnToTile : Pass<"attn-to-tile", "::attn::CascadeOp"> {
   let dependentDialects = ["::attn::tile::TileDialect"];
 }
 
+def AttnPartition : Pass<"attn-partition", "::attn::CascadeOp"> {
+  let summary = "large intermediates stay with the row that needs them";
+  let description = [{
+    Definitions that no tile program covers are grouped into kernels so that an
+    intermediate larger than every input and output is kept for the points of
+    the kernel's parallel ranks only, a row at a time. Kernels that need the same
+    rows in different ways compute them again. A large tensor that must be kept
+    in full says why (`attn.materialised`). Streamed kernels that are still there
+    are dissolved. See test/passes/schedule/partition.attn.
+  }];
+}
+
 #endif // ATTN_SCHEDULE_PASSES_TD

@@ -77,3 +77,22 @@ void cpu::lowerTileKernel(CodeBuilder &b, tile::KernelOp kernel,
     lowering.emitPoint(coordinates);
   });
 }
+
+void cpu::lowerTileKernelAt(CodeBuilder &b, tile::KernelOp kernel,
+                            TileSurroundings &outside,
+                            const llvm::DenseMap<StringAttr, Value> &at,
+                            Value scratch) {
+  TileBuffers buffers(kernel);
+  buffers.emitLayout(b, [&](StringAttr rank) { return outside.extent(rank); });
+  TileLowering lowering(b, outside, kernel, buffers, scratch);
+  SmallVector<StringAttr> grid = strings(kernel.getGrid());
+  SmallVector<Value> low, high;
+  for (StringAttr rank : grid) {
+    Value known = at.lookup(rank);
+    low.push_back(known ? known : b.i64(0));
+    high.push_back(known ? b.add(known, b.i64(1)) : outside.extent(rank));
+  }
+  lowering.nest(low, high, [&](ArrayRef<Value> coordinates) {
+    lowering.emitPoint(coordinates);
+  });
+}

@@ -93,7 +93,7 @@ Scalar TileRegion::emitRead(ReadOp op, ArrayRef<Scalar> indices) {
         b.compare(CmpIPredicate::sge, i, low),
         b.compare(CmpIPredicate::slt, i, data ? s.extents[axis] : s.high[axis]));
     // What is outside reads the box's first point.
-    i = b.select(inside, i, s.low[axis]);
+    i = b.select(inside, i, s.anchor[axis]);
     result.present = b.both(result.present, index.present);
     if (op.getBounds() != Bounds::inside)
       result.present = b.both(result.present, inside);

@@ -48,3 +48,10 @@ LogicalResult cpu::lowerTileStep(tile::KernelOp kernel,
       [&](RunFunction &run) { return run.b.i64(1); });
   return success();
 }
+
+void cpu::lowerTileKernelAt(StepFunction &f, tile::KernelOp kernel,
+                            const llvm::DenseMap<StringAttr, Value> &at,
+                            Value scratch) {
+  StepSurroundings outside(kernel, f);
+  lowerTileKernelAt(f.b, kernel, outside, at, scratch);
+}

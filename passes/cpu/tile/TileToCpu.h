@@ -45,12 +45,27 @@ void lowerTileKernel(CodeBuilder &b, tile::KernelOp kernel,
                      TileSurroundings &outside, mlir::Value begin,
                      mlir::Value end, mlir::Value scratch);
 
+/// Code for the grid points with the coordinates `at`; all others of the grid
+/// are walked.
+void lowerTileKernelAt(CodeBuilder &b, tile::KernelOp kernel,
+                       TileSurroundings &outside,
+                       const llvm::DenseMap<mlir::StringAttr, mlir::Value> &at,
+                       mlir::Value scratch);
+
 class CascadeLowering;
 
 /// The kernel as a step of its cascade: a function over the grid, its scratch
 /// memory and its call.
 llvm::LogicalResult lowerTileStep(tile::KernelOp kernel,
                                   CascadeLowering &lowering);
+
+struct StepFunction;
+/// The kernel's grid points that have the coordinates `at`, in a step of the
+/// cascade; prepared, and with scratch memory of its own.
+void lowerTileKernelAt(
+    StepFunction &f, tile::KernelOp kernel,
+    const llvm::DenseMap<mlir::StringAttr, mlir::Value> &at,
+    mlir::Value scratch);
 
 } // namespace attn::cpu
 #endif // ATTN_PASSES_CPU_TILE_TILETOCPU_H

@@ -1,0 +1,319 @@
+//===- RowKernel.cpp - kernels that run a row at a time ---------*- C++ -*-===//
+#include "passes/cpu/RowKernel.h"
+#include "passes/cpu/Formats.h"
+#include "passes/cpu/Recurrence.h"
+#include "passes/cpu/tile/TileToCpu.h"
+
+using namespace mlir;
+using namespace attn;
+using namespace attn::cpu;
+
+constexpr int64_t alignment = 64;
+
+RowKernel::RowKernel(const Plan &plan, const Step &step)
+    : plan(plan), step(step) {
+  KernelOp kernel = step.rows;
+  ScheduleAttr schedule = kernel.getScheduleAttr();
+  llvm::append_range(parallel, schedule.getParallel());
+  if (schedule.getTile())
+    for (NamedAttribute tile : schedule.getTile()) {
+      blocked = tile.getName();
+      block = cast<IntegerAttr>(tile.getValue()).getInt();
+    }
+  findWindows();
+}
+
+/// Consumers first: a unit computes the rows that its readers touch.
+void RowKernel::findWindows() {
+  if (!blocked)
+    return;
+  for (const Step &inner : llvm::reverse(step.inner)) {
+    Window own;
+    for (unsigned u : inner.units)
+      own.unite(windows.lookup(u));
+    for (unsigned u : inner.units) {
+      windows[u] = own;
+      const Unit &unit = plan.units[u];
+      for (const TensorAccess &access : accessesOf(unit.op)) {
+        auto window = windowOf(plan.cascade, unit.op, access, blocked);
+        Value tensor = plan.storedTensor(access.tensor);
+        for (unsigned w : step.units)
+          if (window && !llvm::is_contained(inner.units, w) &&
+              llvm::any_of(plan.units[w].targets, [&](const Target &target) {
+                return target.tensor == tensor;
+              }))
+            windows[w].unite(own + *window);
+      }
+    }
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+/// Scratch that units use one after the other.
+Value RowKernel::sharedBytes(Frame &frame) const {
+  CodeBuilder &b = frame.prologue;
+  Value bytes = b.i64(0);
+  for (unsigned u : step.units) {
+    if (auto kernel = dyn_cast<tile::KernelOp>(plan.units[u].op))
+      bytes = b.max(bytes, tileScratchBytes(b, kernel, [&](StringAttr rank) {
+                      return frame.extent(rank);
+                    }));
+    else if (Value own = UnitEmitter::scratchBytes(frame, plan.units[u]))
+      bytes = b.max(bytes, own);
+  }
+  return b.bitAnd(saturatingAdd(b, bytes, b.i64(alignment - 1)),
+                  b.i64(-alignment));
+}
+
+Value RowKernel::layout(Frame &frame, std::vector<Place> &places) const {
+  CodeBuilder &b = frame.prologue;
+  Value offset = sharedBytes(frame);
+  auto take = [&](Value bytes) {
+    Value start = offset;
+    Value aligned = b.bitAnd(saturatingAdd(b, bytes, b.i64(alignment - 1)),
+                             b.i64(-alignment));
+    offset = saturatingAdd(b, offset, aligned);
+    return start;
+  };
+  for (Value tensor : plan.rowTensors(step.rows)) {
+    const Placement &placement = plan.placement(tensor);
+    Place place;
+    place.tensor = tensor;
+    Storage &s = place.storage;
+    s.element = placement.element;
+    s.exact = plan.facts.isExact(tensor);
+    SmallVector<Value> sizes;
+    StorageMap::box(frame, tensor, placement, s.low, s.high, sizes);
+    s.anchor = s.low;
+    ArrayRef<StringAttr> ranks =
+        cast<NamedTensorType>(tensor.getType()).getRanks();
+    s.strides.resize(ranks.size());
+    Value stride = b.i64(1);
+    for (size_t axis = ranks.size(); axis-- > 0;) {
+      s.extents.insert(s.extents.begin(), frame.extent(ranks[axis]));
+      bool fixed = llvm::is_contained(parallel, ranks[axis]);
+      s.strides[axis] = fixed ? b.i64(0) : stride;
+      if (!fixed)
+        stride = saturatingMul(b, stride, sizes[axis]);
+    }
+    // Rows of a block lie furthest apart.
+    if (int64_t axis =
+            blocked ? llvm::find(ranks, blocked) - ranks.begin() : -1;
+        axis >= 0) {
+      Window window;
+      for (unsigned u : step.units)
+        if (llvm::any_of(plan.units[u].targets, [&](const Target &target) {
+              return target.tensor == tensor;
+            }))
+          window.unite(windowOfUnit(u));
+      place.blockedAxis = axis;
+      s.strides[axis] = stride;
+      stride =
+          saturatingMul(b, stride, b.i64(block + window.high - window.low));
+    }
+    place.size = stride;
+    place.offset = take(
+        saturatingMul(b, stride, b.i64(storedBits(placement.element) / 8)));
+    if (placement.presenceSlot >= 0)
+      place.presenceOffset = take(stride);
+    places.push_back(std::move(place));
+  }
+  return offset;
+}
+
+/// Makes the rows' memory known, for the block that begins at row `first`.
+void RowKernel::bindRows(StepFunction &f, ArrayRef<Place> places, Value scratch,
+                         Value first) {
+  CodeBuilder &b = f.b;
+  for (const Place &place : places) {
+    Storage s = place.storage;
+    s.base = b.gep(b.getI8Type(), scratch, place.offset);
+    if (place.presenceOffset) {
+      s.presence = b.gep(b.getI8Type(), scratch, place.presenceOffset);
+      // Equations may leave holes in their box.
+      if (plan.placement(place.tensor).equations)
+        LLVM::MemsetOp::create(b, s.presence, b.integer(b.getI8Type(), 0),
+                               place.size, /*isVolatile=*/false);
+    }
+    // The memory begins at the lowest point of the box, in the blocked rank at
+    // the window's first row.
+    Value start;
+    for (size_t axis = 0; axis < s.strides.size(); ++axis) {
+      Value low = s.low[axis];
+      if (int64_t(axis) == place.blockedAxis) {
+        Window window;
+        for (unsigned u : step.units)
+          if (llvm::any_of(plan.units[u].targets, [&](const Target &target) {
+                return target.tensor == place.tensor;
+              }))
+            window.unite(windowOfUnit(u));
+        low = s.anchor[axis] = b.add(first, b.i64(window.low));
+      }
+      Value term = b.mul(low, s.strides[axis]);
+      start = start ? b.add(start, term) : term;
+    }
+    if (start) {
+      Value back = b.sub(b.i64(0), start);
+      s.base = b.gep(rawType(b.target, s.element), s.base, back);
+      if (s.presence)
+        s.presence = b.gep(b.getI8Type(), s.presence, back);
+    }
+    f.storages.bind(place.tensor, std::move(s));
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Code
+//===----------------------------------------------------------------------===//
+
+LogicalResult RowKernel::emitRow(StepFunction &f, const Step &inner,
+                                 const Coordinates &at) {
+  UnitEmitter emitter(f.b, f.storages, f.worker);
+  if (!inner.recurrent) {
+    emitter.emit(plan.units[inner.units.front()], at);
+    return success();
+  }
+  Recurrence recurrence(plan, inner);
+  SmallVector<StringAttr> outer;
+  for (StringAttr rank : recurrence.parallelRanks())
+    if (!at.contains(rank))
+      outer.push_back(rank);
+  LogicalResult result = success();
+  std::function<void(Coordinates, size_t)> nest = [&](Coordinates here,
+                                                      size_t depth) {
+    if (depth == outer.size()) {
+      if (failed(recurrence.emit(f.b, emitter, f.frame, here)))
+        result = failure();
+      return;
+    }
+    f.b.loop(f.b.i64(0), f.frame.extent(outer[depth]), [&](Value i) {
+      Coordinates next = here;
+      next[outer[depth]] = i;
+      nest(next, depth + 1);
+    });
+  };
+  nest(at, 0);
+  return result;
+}
+
+LogicalResult RowKernel::emitStep(StepFunction &f, const Step &inner,
+                                  const Coordinates &at, Value first,
+                                  Value scratch) {
+  CodeBuilder &b = f.b;
+  const Unit &unit = plan.units[inner.units.front()];
+  auto kernel = dyn_cast<tile::KernelOp>(unit.op);
+  if (!blocked) {
+    if (!kernel)
+      return emitRow(f, inner, at);
+    lowerTileKernelAt(f, kernel, at, scratch);
+    return success();
+  }
+  if (kernel && rowsAtATime(plan.cascade, kernel, blocked) == block) {
+    Coordinates here = at;
+    for (StringAttr step : strings(kernel.getGrid()))
+      if (stepSize(plan.cascade, step, blocked))
+        here[step] = arith::DivUIOp::create(b, first, b.i64(block));
+    lowerTileKernelAt(f, kernel, here, scratch);
+    return success();
+  }
+  Window window = windowOfUnit(inner.units.front());
+  Value low = b.max(b.add(first, b.i64(window.low)), b.i64(0));
+  Value high =
+      b.min(b.add(first, b.i64(block + window.high)), f.frame.extent(blocked));
+  LogicalResult result = success();
+  b.loop(low, high, [&](Value row) {
+    Coordinates here = at;
+    here[blocked] = row;
+    if (kernel)
+      lowerTileKernelAt(f, kernel, here, scratch);
+    else if (failed(emitRow(f, inner, here)))
+      result = failure();
+  });
+  return result;
+}
+
+/// How many work items a rank gives.
+Value RowKernel::items(Frame &frame, StringAttr rank) const {
+  CodeBuilder &b = frame.prologue;
+  Value extent = frame.extent(rank);
+  if (rank != blocked)
+    return extent;
+  return arith::DivUIOp::create(b, b.add(extent, b.i64(block - 1)),
+                                b.i64(block));
+}
+
+LogicalResult RowKernel::lower(CascadeLowering &lowering) {
+  for (unsigned u : step.units)
+    if (auto kernel = dyn_cast<tile::KernelOp>(plan.units[u].op))
+      if (failed(prepareTileKernel(kernel)))
+        return failure();
+  lowering.requestScratch([this](CodeBuilder &, Frame &frame) -> Value {
+    std::vector<Place> places;
+    return layout(frame, places);
+  });
+  LogicalResult result = success();
+  func::FuncOp function = lowering.step([&](StepFunction &f) {
+    CodeBuilder &b = f.b;
+    std::vector<Place> places;
+    layout(f.frame, places);
+    Value scratch = f.frame.scratch(b, f.worker);
+    // Known before the loop, so that all its code sees them.
+    SmallVector<Value> counts;
+    for (StringAttr rank : parallel)
+      counts.push_back(items(f.frame, rank));
+    b.loop(f.begin, f.end, [&](Value item) {
+      Coordinates at;
+      Value rest = item, first;
+      for (size_t i = parallel.size(); i-- > 0;) {
+        Value coordinate = rest;
+        if (i) {
+          coordinate = arith::RemUIOp::create(b, rest, counts[i]);
+          rest = arith::DivUIOp::create(b, rest, counts[i]);
+        }
+        if (parallel[i] == blocked)
+          first = b.mul(coordinate, b.i64(block));
+        else
+          at[parallel[i]] = coordinate;
+      }
+      bindRows(f, places, scratch, first);
+      for (const Step &inner : step.inner)
+        if (failed(emitStep(f, inner, at, first, scratch)))
+          result = failure();
+    });
+  });
+  if (failed(result))
+    return failure();
+  lowering.parallelFor(
+      function,
+      [&](RunFunction &run) {
+        Value count = run.frame.prologue.i64(1);
+        for (StringAttr rank : parallel)
+          count = run.frame.prologue.mul(count, items(run.frame, rank));
+        return count;
+      },
+      [&](RunFunction &run) { return run.b.i64(1); });
+  return success();
+}
+
+std::string RowKernel::formula() const {
+  std::string text;
+  CascadeOp cascade = plan.cascade;
+  for (Value tensor : plan.rowTensors(step.rows)) {
+    const Placement &placement = plan.placement(tensor);
+    unsigned bytes =
+        storedBits(placement.element) / 8 + (placement.presenceSlot >= 0);
+    text += (text.empty() ? "" : " + ") + std::to_string(bytes);
+    for (StringAttr rank : cast<NamedTensorType>(tensor.getType()).getRanks()) {
+      auto known = cascade.staticExtent(rank);
+      if (rank == blocked)
+        text += " * " + std::to_string(block);
+      else if (!llvm::is_contained(parallel, rank))
+        text +=
+            known ? " * " + std::to_string(*known) : " * |" + rank.str() + "|";
+    }
+  }
+  return text;
+}

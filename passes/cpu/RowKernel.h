@@ -1,0 +1,58 @@
+//===- RowKernel.h - kernels that run a row at a time -----------*- C++ -*-===//
+// One function over the points of a kernel's parallel ranks. What only the
+// kernel reads lives in the worker's scratch memory, for these points and,
+// where a rank runs in blocks, for the rows of a block and their neighbours.
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_PASSES_CPU_ROWKERNEL_H
+#define ATTN_PASSES_CPU_ROWKERNEL_H
+
+#include "passes/cpu/LowerCascade.h"
+#include "passes/cpu/Units.h"
+#include "passes/schedule/Windows.h"
+
+namespace attn::cpu {
+
+class RowKernel {
+  using Value = mlir::Value;
+
+public:
+  RowKernel(const Plan &plan, const Step &step);
+
+  llvm::LogicalResult lower(CascadeLowering &lowering);
+  /// Bytes a worker keeps, as text.
+  std::string formula() const;
+
+private:
+  /// Where a tensor of the rows is in the scratch memory.
+  struct Place {
+    Value tensor, offset, presenceOffset; // presence: null if always present
+    Storage storage;                      // the base is missing
+    Value size;                           // elements
+    int64_t blockedAxis = -1;
+  };
+
+  void findWindows();
+  /// Sizes and offsets; the total bytes.
+  Value layout(Frame &frame, std::vector<Place> &places) const;
+  Value sharedBytes(Frame &frame) const;
+  void bindRows(StepFunction &f, llvm::ArrayRef<Place> places, Value scratch,
+                Value first);
+  llvm::LogicalResult emitStep(StepFunction &f, const Step &inner,
+                               const Coordinates &at, Value first,
+                               Value scratch);
+  llvm::LogicalResult emitRow(StepFunction &f, const Step &inner,
+                              const Coordinates &at);
+  Window windowOfUnit(unsigned unit) const { return windows.lookup(unit); }
+  Value items(Frame &frame, mlir::StringAttr rank) const;
+
+  const Plan &plan;
+  const Step &step;
+  llvm::SmallVector<mlir::StringAttr> parallel;
+  mlir::StringAttr blocked; // null: none
+  int64_t block = 1;
+  /// Rows of `blocked` beside its own that a unit computes.
+  llvm::DenseMap<unsigned, Window> windows;
+};
+
+} // namespace attn::cpu
+#endif // ATTN_PASSES_CPU_ROWKERNEL_H
