@@ -54,12 +54,14 @@ Result<Kernel> Compiler::compile(std::string_view text,
   for (auto &[constant, value] : options.consts)
     import.consts[constant] = value;
   import.entry = options.entry;
+  import.widePorts = options.widePorts;
   std::unique_ptr<Program> program = loadText(name, text, import, os);
   if (!program)
     return Result<Kernel>::failure(messages);
   CascadeOp cascade;
   for (auto candidate : program->module->getOps<CascadeOp>()) {
-    if (!options.entry.empty() && candidate.getSymName() != options.entry)
+    if (options.entry.empty() ? isOfCut(candidate)
+                              : candidate.getSymName() != options.entry)
       continue;
     if (cascade)
       return fail("several cascades: Options::entry says which");

@@ -57,14 +57,20 @@ std::unique_ptr<Program> attn::loadFile(const Options &options) {
   for (auto &[name, value] : options.consts)
     import.consts[name] = value;
   import.entry = options.entry;
+  import.widePorts = options.widePorts;
   return loadText(options.file, buffer->getBuffer(), import);
+}
+
+bool attn::isOfCut(CascadeOp cascade) {
+  return cascade->hasAttr("attn.cut_of");
 }
 
 CascadeOp attn::chooseCascade(Program &program, const Options &options) {
   SmallVector<CascadeOp> found;
   std::string names;
   for (CascadeOp cascade : program.module->getOps<CascadeOp>())
-    if (options.entry.empty() || cascade.getSymName() == options.entry) {
+    if (options.entry.empty() ? !isOfCut(cascade)
+                              : cascade.getSymName() == options.entry) {
       found.push_back(cascade);
       names += (names.empty() ? "" : ", ") + cascade.getSymName().str();
     }

@@ -26,6 +26,9 @@ std::unique_ptr<Program> loadText(llvm::StringRef name, llvm::StringRef text,
 /// The file that the command line names, with its --const and --entry.
 std::unique_ptr<Program> loadFile(const Options &options);
 
+/// Was it made for the `cut` of another (partial, merge, finish)?
+bool isOfCut(CascadeOp cascade);
+
 /// The cascade that the command line means; null after a message.
 CascadeOp chooseCascade(Program &program, const Options &options);
 

@@ -43,6 +43,9 @@ cl::list<std::string> consts("const", cl::desc("Value of a const scalar"),
                              cl::value_desc("NAME=VALUE"), cl::cat(category),
                              cl::sub(compileSub), cl::sub(runSub),
                              cl::sub(interpretSub), cl::sub(explainSub));
+cl::opt<bool> widePorts("f32", cl::desc("Ports of 16-bit reals are of f32"),
+                        cl::cat(category), cl::sub(compileSub), cl::sub(runSub),
+                        cl::sub(interpretSub), cl::sub(explainSub));
 cl::list<std::string> shape("shape", cl::desc("Extents of ranks"),
                             cl::value_desc("b=1,m=4096,.."), cl::CommaSeparated,
                             cl::cat(category), cl::sub(runSub),
@@ -155,6 +158,7 @@ std::optional<attn::Options> attn::parseOptions(int argc,
   options.ids.assign(ids.begin(), ids.end());
   options.seed = seed;
   options.threads = threads;
+  options.widePorts = widePorts;
   options.check = check;
   options.bench = bench;
   options.inPlace = inPlace;

@@ -30,7 +30,8 @@ struct Options {
   std::vector<std::pair<std::string, int64_t>> shape;
   std::vector<std::string> families, ids;
   uint64_t seed = 0;
-  int threads = 0; ///< 0: one for each CPU
+  int threads = 0;        ///< 0: one for each CPU
+  bool widePorts = false; ///< --f32
   bool check = false, bench = false, inPlace = false;
   std::string html;
 };

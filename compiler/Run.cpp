@@ -1,8 +1,8 @@
 //===- Run.cpp - attnc run --------------------------------------*- C++ -*-===//
 #include "compiler/Arguments.h"
 #include "compiler/Backend.h"
-#include "compiler/Compare.h"
 #include "compiler/Execute.h"
+#include "compiler/Oracle.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -23,18 +23,16 @@ int checkOutputs(CascadeOp cascade, const Arguments &arguments,
       interpret(cascade, arguments.inputs, interpretOptions(arguments));
   if (!exact)
     return complain(ExitBadInput, exact.takeError());
-  SmallVector<Type> types;
-  for (Type type : cascade.getBody().getArgumentTypes())
-    types.push_back(cast<NamedTensorType>(type).getElementType());
+  Oracle oracle(cascade, arguments.inputs, interpretOptions(arguments));
   int code = ExitOk;
   for (auto [i, output] : llvm::enumerate(outputs)) {
     StringRef name =
         cast<PortAttr>(cascade.getOutputs()[i]).getName().getValue();
-    Comparison result =
-        compare(output, (*exact)[i], oracleTolerance(output.element, types));
+    Comparison result = oracle.compare(i, output, (*exact)[i]);
     if (result.problem.empty()) {
-      llvm::outs() << llvm::formatv("{0}: ok, largest error {1:e2}\n", name,
-                                    result.worst);
+      llvm::outs() << llvm::formatv(
+          "{0}: ok, largest error {1:e2}, {2:f2} of what is allowed\n", name,
+          result.worst, result.ratio);
     } else {
       llvm::outs() << name << ": WRONG, " << result.problem << "\n";
       code = ExitCheckFailed;

@@ -1,116 +1,157 @@
 //===- Zoo.cpp - attnc zoo: the examples against their references ---------===//
-// test/zoo/export.py writes the cases; each is interpreted and compiled here,
-// and both results are compared with the reference.
+// test/zoo/export.py writes the rows; each case is interpreted and compiled
+// here, as its program is written and with f32 in place of 16-bit ports, and
+// all results are judged against the reference by the oracle rule.
 //===----------------------------------------------------------------------===//
 #include "compiler/Arguments.h"
 #include "compiler/Backend.h"
-#include "compiler/Compare.h"
 #include "compiler/Execute.h"
-#include "compiler/Files.h"
+#include "compiler/Manifest.h"
+#include "compiler/Oracle.h"
+#include "compiler/Workspace.h"
+#include "compiler/ZooRows.h"
 #include "dialect/interpreter/Npy.h"
+#include "passes/derive/PassCount.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CrashRecoveryContext.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
-#include "llvm/Support/JSON.h"
-#include "llvm/Support/Program.h"
 #include <mutex>
 #include <thread>
 
 using namespace mlir;
 using namespace attn;
-namespace json = llvm::json;
 
 namespace {
 
-struct Case {
-  std::string label, path, entry;
-  std::map<std::string, std::string> consts, inputs, outputs;
-};
-
-bool fromJSON(const json::Value &value, Case &c, json::Path path) {
-  json::ObjectMapper map(value, path);
-  return map && map.map("label", c.label) && map.map("path", c.path) &&
-         map.map("entry", c.entry) && map.map("consts", c.consts) &&
-         map.map("inputs", c.inputs) && map.map("outputs", c.outputs);
-}
-
-/// Runs the script; the cases it wrote below `folder`.
-llvm::Expected<std::vector<Case>> exportCases(const Options &options,
-                                              StringRef folder) {
-  auto python = llvm::sys::findProgramByName("python3", {"/usr/bin"});
-  if (!python)
-    return makeError("python3 is not in /usr/bin");
-  std::string families = llvm::join(options.families, ","),
-              ids = llvm::join(options.ids, ",");
-  SmallVector<StringRef> args = {*python, ATTN_ZOO_EXPORT, folder};
-  if (!families.empty())
-    args.append({"--family", families});
-  if (!ids.empty())
-    args.append({"--id", ids});
-  std::string error;
-  if (llvm::sys::ExecuteAndWait(*python, args, std::nullopt, {}, 0, 0, &error))
-    return makeError(ATTN_ZOO_EXPORT " failed " + error);
-  std::unique_ptr<llvm::MemoryBuffer> text =
-      readFile((folder + "/cases.json").str());
-  return text ? json::parse<std::vector<Case>>(text->getBuffer())
-              : makeError("no cases were written");
-}
+/// Two evaluations in f64 by different formulas, as a share of the largest
+/// value: the interpreter's and the reference's.
+constexpr double formulas = 1e-10;
 
 /// A program with certain values of its const scalars, compiled.
 struct Compiled {
   std::unique_ptr<Program> program;
   CascadeOp cascade;
   std::unique_ptr<Jit> library;
+  bool skip = false; ///< wider ports change nothing
 };
 
-class Zoo {
-public:
-  explicit Zoo(const Options &options) : options(options) {}
+/// What is known of a row after its cases have run with one type of ports.
+struct Findings {
+  std::string type; ///< narrowest real of its ports; empty: nothing has run
+  double ratio = 0; ///< largest error over what the oracle rule allows
+  std::vector<std::string> passes; ///< of each cascade, as written > derived
+  Growth workspace = Growth::None;
+  std::vector<std::string> problems;
+};
 
-  /// The line about a case: empty if it passes, else what is wrong.
-  std::string run(const Case &c);
-  /// The largest errors of the last case.
-  double interpreted = 0, compiled = 0;
+/// Runs the cases of a row with the ports as they are written or widened.
+class Runner {
+public:
+  Runner(const Options &options, const ZooRow &row, bool wide)
+      : options(options), row(row), wide(wide) {}
+  Findings run();
 
 private:
-  llvm::Expected<Compiled *> get(const Case &c);
-  static std::string check(CascadeOp cascade, StringRef who,
-                           ArrayRef<Array> outputs, const Case &c,
-                           llvm::function_ref<Tolerance(Type)> tolerance,
-                           double &worst);
+  /// Empty if the case passes, else what is wrong.
+  std::string run(const ZooCase &c);
+  llvm::Expected<Compiled *> get(const ZooCase &c);
+  std::string check(Oracle &oracle, CascadeOp cascade, StringRef who,
+                    ArrayRef<Array> outputs, const ZooCase &c, bool exact);
+  void describe(Compiled &compiled);
 
   const Options &options;
+  const ZooRow &row;
+  bool wide;
   std::map<std::string, Compiled> cache;
+  llvm::StringMap<bool> described; // by cascade
+  Findings findings;
 };
 
-llvm::Expected<Compiled *> Zoo::get(const Case &c) {
+} // namespace
+
+/// The narrowest real type of the ports; null: there is none.
+static Type narrowestReal(CascadeOp cascade) {
+  Type narrowest;
+  auto consider = [&](ValueRange ports) {
+    for (Value port : ports) {
+      Type type = cast<NamedTensorType>(port.getType()).getElementType();
+      if (isa<FloatType>(type) &&
+          (!narrowest ||
+           type.getIntOrFloatBitWidth() < narrowest.getIntOrFloatBitWidth()))
+        narrowest = type;
+    }
+  };
+  consider(cascade.getBody().getArguments());
+  consider(cascade.getReturn().getOperands());
+  return narrowest;
+}
+
+llvm::Expected<Compiled *> Runner::get(const ZooCase &c) {
   std::string key = c.path + ":" + c.entry;
   for (auto &[name, value] : c.consts)
     key += " " + name + "=" + value;
-  Compiled &entry = cache[key];
-  if (entry.library)
+  auto [it, isNew] = cache.try_emplace(key);
+  Compiled &entry = it->second;
+  if (!isNew)
     return &entry;
   Options load = options;
   load.file = c.path;
   load.entry = c.entry;
   load.consts.assign(c.consts.begin(), c.consts.end());
-  entry.program = loadFile(load);
-  if (!entry.program || !(entry.cascade = chooseCascade(*entry.program, load)))
+  auto loaded = [&]() -> bool {
+    entry.program = loadFile(load);
+    return entry.program &&
+           (entry.cascade = chooseCascade(*entry.program, load));
+  };
+  if (!loaded())
     return makeError("does not load");
+  Type type = narrowestReal(entry.cascade);
+  if (wide) {
+    entry.skip = !type || !(type.isBF16() || type.isF16());
+    if (entry.skip)
+      return &entry;
+    load.widePorts = true;
+    if (!loaded())
+      return makeError("does not load");
+    type = narrowestReal(entry.cascade);
+  }
+  findings.type = type ? typeName(type) : "integer";
   auto library = jitCompile(*entry.program, options.target);
   if (!library)
     return library.takeError();
   entry.library = std::move(*library);
+  describe(entry);
   return &entry;
 }
 
-std::string Zoo::check(CascadeOp cascade, StringRef who,
-                       ArrayRef<Array> outputs, const Case &c,
-                       llvm::function_ref<Tolerance(Type)> tolerance,
-                       double &worst) {
-  worst = 0;
+void Runner::describe(Compiled &compiled) {
+  CascadeOp cascade = compiled.cascade;
+  if (!described.try_emplace(cascade.getSymName(), true).second || wide)
+    return;
+  auto derived = derive(*compiled.program);
+  if (!derived)
+    return llvm::consumeError(derived.takeError());
+  auto after =
+      countPasses((*derived)->lookupSymbol<CascadeOp>(cascade.getSymName()));
+  std::string text;
+  for (const RankPasses &rank : countPasses(cascade)) {
+    if (rank.number() == "1")
+      continue;
+    auto same = llvm::find_if(
+        after, [&](const RankPasses &r) { return r.rank == rank.rank; });
+    text += llvm::formatv("{0}{1} {2}>{3}", text.empty() ? "" : " ",
+                          rank.rank.getValue(), rank.number(),
+                          same == after.end() ? "0" : same->number());
+  }
+  if (!text.empty() && !llvm::is_contained(findings.passes, text))
+    findings.passes.push_back(text);
+}
+
+std::string Runner::check(Oracle &oracle, CascadeOp cascade, StringRef who,
+                          ArrayRef<Array> outputs, const ZooCase &c,
+                          bool exact) {
   for (auto [i, output] : llvm::enumerate(outputs)) {
     StringRef name =
         cast<PortAttr>(cascade.getOutputs()[i]).getName().getValue();
@@ -120,102 +161,153 @@ std::string Zoo::check(CascadeOp cascade, StringRef who,
     auto want = readNpy(file->second, cascade.getContext());
     if (!want)
       return toString(want.takeError());
-    Comparison result = compare(output, *want, tolerance(output.element));
-    worst = std::max(worst, result.worst);
+    double slack = std::max(c.tol, exact ? formulas : 0);
+    Comparison result = oracle.compare(i, output, *want, exact, slack);
+    if (!exact)
+      findings.ratio = std::max(findings.ratio, result.ratio);
     if (!result.problem.empty())
       return llvm::formatv("{0}: {1}{2}", who, name, result.problem);
   }
   return "";
 }
 
-std::string Zoo::run(const Case &c) {
-  auto compiledEntry = get(c);
-  if (!compiledEntry)
-    return toString(compiledEntry.takeError());
-  CascadeOp cascade = (*compiledEntry)->cascade;
+std::string Runner::run(const ZooCase &c) {
+  auto compiled = get(c);
+  if (!compiled)
+    return toString(compiled.takeError());
+  if ((*compiled)->skip)
+    return "";
+  if (!(*compiled)->library)
+    return "does not compile";
+  CascadeOp cascade = (*compiled)->cascade;
   Options call = options;
   call.inputs.assign(c.inputs.begin(), c.inputs.end());
   Arguments arguments;
   if (makeArguments(cascade, call, arguments) != ExitOk)
     return "its inputs do not fit";
+  Oracle oracle(cascade, arguments.inputs, interpretOptions(arguments));
 
-  auto exact =
-      interpret(cascade, arguments.inputs, interpretOptions(arguments));
-  if (!exact)
-    return "interpreted: " + toString(exact.takeError());
-  auto exactly = [](Type) { return exactTolerance(); };
-  std::string problem =
-      check(cascade, "interpreted", *exact, c, exactly, interpreted);
-  if (!problem.empty())
-    return problem;
+  // Wider ports change nothing in f64.
+  if (!wide) {
+    auto exact =
+        interpret(cascade, arguments.inputs, interpretOptions(arguments));
+    if (!exact)
+      return "interpreted: " + toString(exact.takeError());
+    std::string problem =
+        check(oracle, cascade, "interpreted", *exact, c, /*exact=*/true);
+    if (!problem.empty())
+      return problem;
+  }
 
   const attn_entry_desc *entry =
-      (*compiledEntry)->library->find(symbolName(cascade.getSymName()));
+      (*compiled)->library->find(symbolName(cascade.getSymName()));
   if (!entry)
     return "compiled: no such entry";
+  findings.workspace = std::max(
+      findings.workspace,
+      workspaceGrowth(entry, cascade, arguments.extents, row.sequence));
   auto outputs = execute(entry, cascade, arguments.inputs, arguments.extents);
   if (!outputs)
     return "compiled: " + toString(outputs.takeError());
-  SmallVector<Type> types;
-  for (Type type : cascade.getBody().getArgumentTypes())
-    types.push_back(cast<NamedTensorType>(type).getElementType());
-  auto oracle = [&](Type type) { return oracleTolerance(type, types); };
-  return check(cascade, "compiled", *outputs, c, oracle, compiled);
+  return check(oracle, cascade, "compiled", *outputs, c, /*exact=*/false);
 }
 
-/// Runs all cases, the programs side by side, and prints a line a case, in
-/// order; how many failed.
-int runAll(const Options &options, ArrayRef<Case> cases) {
-  std::vector<std::string> lines(cases.size());
+Findings Runner::run() {
+  for (const ZooCase &c : row.cases) {
+    std::string problem;
+    llvm::CrashRecoveryContext recovery;
+    if (!recovery.RunSafely([&] { problem = run(c); }))
+      problem = "crashed";
+    if (!problem.empty())
+      findings.problems.push_back(llvm::formatv(
+          "{0} ({1}): {2}", c.label, wide ? "f32" : "as written", problem));
+  }
+  return std::move(findings);
+}
+
+namespace {
+
+/// Runs rows side by side, a task for each row and type of ports, and prints a
+/// line a row, in order.
+class Zoo {
+public:
+  Zoo(const Options &options, ArrayRef<ZooRow> rows)
+      : options(options), rows(rows), tasks(2 * rows.size()) {}
+
+  /// How many rows failed.
+  int run();
+
+private:
+  void work();
+  void print(const ZooRow &row, const Findings &written, const Findings &wide);
+
+  const Options &options;
+  ArrayRef<ZooRow> rows;
+  std::vector<std::optional<Findings>> tasks; // as written and in f32, by row
   std::mutex mutex;
   size_t next = 0, printed = 0;
   int passed = 0, failed = 0;
-  auto work = [&] {
-    for (;;) {
-      // The cases of one program share what was compiled.
-      size_t begin, end;
-      {
-        std::lock_guard lock(mutex);
-        begin = end = next;
-        while (end < cases.size() && cases[end].path == cases[begin].path)
-          ++end;
-        next = end;
-      }
-      if (begin == end)
+  std::map<Growth, int> growths;
+};
+
+} // namespace
+
+void Zoo::work() {
+  for (;;) {
+    size_t task;
+    {
+      std::lock_guard lock(mutex);
+      if ((task = next++) >= tasks.size())
         return;
-      Zoo zoo(options);
-      for (size_t i = begin; i < end; ++i) {
-        std::string problem;
-        llvm::CrashRecoveryContext recovery;
-        if (!recovery.RunSafely([&] { problem = zoo.run(cases[i]); }))
-          problem = "crashed";
-        std::lock_guard lock(mutex);
-        ++(problem.empty() ? passed : failed);
-        lines[i] = problem.empty()
-                       ? llvm::formatv(
-                             "ok   {0,-48} interpreted {1:e1}, compiled {2:e1}",
-                             cases[i].label, zoo.interpreted, zoo.compiled)
-                             .str()
-                       : "FAIL " + cases[i].label + ": " + problem;
-        for (; printed < lines.size() && !lines[printed].empty(); ++printed)
-          llvm::outs() << lines[printed] << "\n";
-        llvm::outs().flush();
-      }
     }
-  };
+    Findings found = Runner(options, rows[task / 2], task % 2).run();
+    std::lock_guard lock(mutex);
+    tasks[task] = std::move(found);
+    for (;
+         printed < rows.size() && tasks[2 * printed] && tasks[2 * printed + 1];
+         ++printed)
+      print(rows[printed], *tasks[2 * printed], *tasks[2 * printed + 1]);
+  }
+}
+
+void Zoo::print(const ZooRow &row, const Findings &written,
+                const Findings &wide) {
+  std::vector<std::string> problems = written.problems;
+  llvm::append_range(problems, wide.problems);
+  if (!row.error.empty())
+    problems.push_back(row.id + ": " + row.error);
+  Growth growth = std::max(written.workspace, wide.workspace);
+  ++growths[growth];
+  ++(problems.empty() ? passed : failed);
+  std::string types = written.type + (wide.type.empty() ? "" : " ") + wide.type;
+  llvm::outs() << llvm::formatv(
+      "{0,-13} {1,-18} {2,2} cases, {3,-9} error {4:f2}, passes {5,-10} "
+      "workspace {6,-9} {7}\n",
+      row.id, row.name, row.cases.size(), types + ",",
+      std::max(written.ratio, wide.ratio),
+      (written.passes.empty() ? "1" : llvm::join(written.passes, "; ")) + ",",
+      growthName(growth), problems.empty() ? "PASS" : "FAIL");
+  for (const std::string &problem : problems)
+    llvm::outs() << "  " << problem << "\n";
+  llvm::outs().flush();
+}
+
+int Zoo::run() {
   // A crash is the failure of one case.
   llvm::CrashRecoveryContext::Enable();
   std::vector<std::thread> workers(
       options.threads ? options.threads : std::thread::hardware_concurrency());
   for (std::thread &worker : workers)
-    worker = std::thread(work);
+    worker = std::thread([this] { work(); });
   for (std::thread &worker : workers)
     worker.join();
-  llvm::outs() << passed << " passed, " << failed << " failed\n";
+  llvm::outs() << llvm::formatv(
+      "workspace: {0} none, {1} linear, {2} quadratic\n{3} passed, {4} "
+      "failed\n",
+      growths[Growth::None], growths[Growth::Linear],
+      growths[Growth::Quadratic], passed, failed);
   return failed;
 }
-
-} // namespace
 
 int attn::zooCommand(const Options &options) {
   if (int code = checkTarget(options.target, /*run=*/true))
@@ -227,14 +319,14 @@ int attn::zooCommand(const Options &options) {
     return ExitUnavailable;
   }
   llvm::scope_exit remove([&] { llvm::sys::fs::remove_directories(folder); });
-  auto cases = exportCases(options, folder);
-  if (!cases) {
-    llvm::errs() << "attnc: " << toString(cases.takeError()) << "\n";
+  auto rows = exportRows(options, folder);
+  if (!rows) {
+    llvm::errs() << "attnc: " << toString(rows.takeError()) << "\n";
     return ExitUnavailable;
   }
-  if (cases->empty()) {
+  if (rows->empty()) {
     llvm::errs() << "attnc: no example is selected\n";
     return ExitUsage;
   }
-  return runAll(options, *cases) ? ExitCheckFailed : ExitOk;
+  return Zoo(options, *rows).run() ? ExitCheckFailed : ExitOk;
 }

@@ -101,6 +101,15 @@ private:
 // Import
 //===----------------------------------------------------------------------===//
 
+/// A cut cascade is meant by the names of what is derived from it, too.
+static bool isMeant(const CascadeDecl &cascade, StringRef entry) {
+  if (!entry.consume_front(cascade.name().name))
+    return entry.empty();
+  return entry.empty() ||
+         (!cascade.cuts.empty() && (entry == "_partial" || entry == "_merge" ||
+                                    entry == "_finish"));
+}
+
 static bool hasConst(const Ast &ast, StringRef name) {
   for (const Decl *decl : ast.decls)
     if (auto *cascade = llvm::dyn_cast<CascadeDecl>(decl))
@@ -122,7 +131,7 @@ mlir::OwningOpRef<mlir::ModuleOp> attn::text::importSource(
     return {};
   }
   Ast prelude = parse(*preludeFile, diagnostics);
-  Ast ast = parse(*file, diagnostics);
+  Ast ast = parse(*file, diagnostics, options.widePorts);
   if (diagnostics.hasErrors())
     return {};
   DeclTable library, table;
@@ -145,8 +154,7 @@ mlir::OwningOpRef<mlir::ModuleOp> attn::text::importSource(
   unsigned cascades = 0;
   for (const Decl *decl : ast.decls) {
     auto *cascade = llvm::dyn_cast<CascadeDecl>(decl);
-    if (!cascade ||
-        (!options.entry.empty() && cascade->name().name != options.entry))
+    if (!cascade || !isMeant(*cascade, options.entry))
       continue;
     ++cascades;
     unsigned before = diagnostics.errorCount();

@@ -23,6 +23,8 @@ struct ImportOptions {
   llvm::StringMap<std::string> consts;
   /// The only cascade to import; empty: all.
   std::string entry;
+  /// Ports of 16-bit reals (bf16, f16) are of f32; nothing else changes.
+  bool widePorts = false;
 };
 
 /// Imports `text` under the name `fileName`, and adds it and the prelude to

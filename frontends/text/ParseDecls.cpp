@@ -112,6 +112,9 @@ bool Parser::port(Port &out) {
   if (!name(out.name, "a port", "Q: f32[b,m,d]") ||
       !expect(Tok::Colon, out.name.name + ": f32[b,m,d]") || !type(out.type))
     return false;
+  ScalarType &type = out.type.type;
+  if (widePorts && (type == ScalarType::BF16 || type == ScalarType::F16))
+    type = ScalarType::F32;
   SmallVector<Axis> axes;
   if (at(Tok::LBracket)) {
     SourceRange open = token().range;

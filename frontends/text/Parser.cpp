@@ -14,18 +14,19 @@ using llvm::SmallVectorImpl;
 using llvm::StringRef;
 using llvm::Twine;
 
-Ast attn::text::parse(const SourceFile &file, Diagnostics &diagnostics) {
+Ast attn::text::parse(const SourceFile &file, Diagnostics &diagnostics,
+                      bool widePorts) {
   size_t first = diagnostics.all().size();
   TokenList list = lex(file, diagnostics);
-  Ast ast = Parser(list, file, diagnostics).run();
+  Ast ast = Parser(list, file, diagnostics, widePorts).run();
   diagnostics.sortFrom(first);
   return ast;
 }
 
 Parser::Parser(TokenList &list, const SourceFile &file,
-               Diagnostics &diagnostics)
+               Diagnostics &diagnostics, bool widePorts)
     : tokens(list.tokens), comments(list.comments), file(file),
-      diagnostics(diagnostics), previousEnd(file.base()) {
+      diagnostics(diagnostics), widePorts(widePorts), previousEnd(file.base()) {
   refresh();
 }
 

@@ -15,7 +15,9 @@ namespace attn::text {
 /// Parses one file. Errors go to `diagnostics`; the tree then holds what could
 /// be parsed (whole statements and declarations only) and should not be used
 /// further unless `!diagnostics.hasErrors()`.
-Ast parse(const SourceFile &file, Diagnostics &diagnostics);
+/// With `widePorts`, ports of 16-bit reals are of f32.
+Ast parse(const SourceFile &file, Diagnostics &diagnostics,
+          bool widePorts = false);
 
 } // namespace attn::text
 

@@ -21,7 +21,8 @@ struct DefParts;
 class Parser {
 public:
   /// Marks tokens of `list` with their roles while it parses them.
-  Parser(TokenList &list, const SourceFile &file, Diagnostics &diagnostics);
+  Parser(TokenList &list, const SourceFile &file, Diagnostics &diagnostics,
+         bool widePorts = false);
   Ast run();
 
 private:
@@ -137,6 +138,7 @@ private:
   llvm::ArrayRef<Comment> comments;
   const SourceFile &file;
   Diagnostics &diagnostics;
+  bool widePorts;
   Ast ast;
   llvm::SmallVector<const Decl *> decls;
 

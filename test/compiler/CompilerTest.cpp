@@ -43,6 +43,27 @@ TEST(Compiler, SaysWhatIsWrong) {
       << kernel.message();
 }
 
+TEST(Compiler, WidePortsAreF32) {
+  const char *text = R"(
+cascade f(x: bf16[m,n], y: f16[m], z: i32[m], w: f64) -> (o: bf16[m], p: i32[m])
+{
+  o[m] = sum[n](x) * y + w
+  p[m] = z + 1
+})";
+  auto types = [&](bool wide) {
+    Compiler::Options options;
+    options.widePorts = wide;
+    auto kernel = Compiler(options).compile(text);
+    std::string result;
+    if (kernel)
+      for (const Port &port : kernel->ports())
+        result += port.type + " ";
+    return result + kernel.message();
+  };
+  EXPECT_EQ(types(false), "bf16 f16 i32 f64 bf16 i32 ");
+  EXPECT_EQ(types(true), "f32 f32 i32 f64 f32 i32 ");
+}
+
 TEST(Compiler, ConstsAndEntries) {
   const char *two = R"(
 cascade f(x: f32[n], const a: i32) -> y: f32[n] { y[n] = x * real(a) }

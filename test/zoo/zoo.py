@@ -7,12 +7,21 @@ reference)}:
 
   cases()                   list of {"name", "shape", "seed"} and, where
                             needed, "consts", "scalars", "inputs" (special
-                            data), "tol", "nonfinite" (outputs that may hold
-                            inf or NaN; "*" for all)
+                            data), "nonfinite" (outputs that may hold inf or
+                            NaN; "*" for all), "tol" = (share of the largest
+                            value that is allowed beside the oracle rule, why)
   make_inputs(case)         {input: array}; bf16 values sit in float32 arrays,
                             scalars are 0-d
   reference(inputs, consts) {output: array}, float64, int or bool; absent
                             points hold 0, -1, False
+
+What the mathematics allows is written down before the compiler tries:
+
+  expected()                dict with any of "passes" {rank: (as written, best
+                            lawful)}, "kernels", "workspace" ("none", "linear",
+                            "quadratic" in the sequence length), "sequence"
+                            (ranks that grow with it; m, n, t if not given),
+                            "why"
 """
 
 import collections
@@ -22,6 +31,8 @@ import re
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
+
+EXPECTED = {"passes", "kernels", "workspace", "sequence", "why"}
 
 Port = collections.namedtuple("Port", "name const dtype axes default")
 
@@ -35,6 +46,22 @@ class Program(collections.namedtuple("Program", "id path entry module")):
         m = self.module
         return (entries[self.entry] if entries
                 else (m.cases, m.make_inputs, m.reference))
+
+    @property
+    def name(self):
+        """Of the row: its folder without the id, or the plain example."""
+        folder = self.path.parent.name
+        return (folder[len(self.id) + 1:] if folder.startswith(self.id + "-")
+                else self.path.stem)
+
+    def expected(self):
+        """What the module expects of the compiler; empty if it is silent."""
+        get = getattr(self.module, "expected", None)
+        found = get() if get else {}
+        unknown = set(found) - EXPECTED
+        if unknown:
+            raise ValueError(f"expected() says {sorted(unknown)}")
+        return found
 
     @property
     def label(self):
@@ -62,8 +89,8 @@ def load(path):
     return module
 
 
-def discover():
-    """All programs that have a reference, in the order of their ids."""
+def rows():
+    """{id: (id, texts, reference)} in the order of the ids."""
     found = []
     for path in EXAMPLES.glob("*_reference.py"):
         stem = path.stem[: -len("_reference")]
@@ -72,7 +99,12 @@ def discover():
         match = re.match(r"([a-z]+-\d+)-", path.parent.name)
         texts = sorted(path.parent.glob("*.attn"))
         found.append((match[1] if match else path.parent.name, texts, path))
-    return [program for item in sorted(found) for program in programs(*item)]
+    return {item[0]: item for item in sorted(found)}
+
+
+def discover():
+    """All programs that have a reference."""
+    return [program for row in rows().values() for program in programs(*row)]
 
 
 def programs(ident, texts, reference):

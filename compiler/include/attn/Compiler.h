@@ -91,6 +91,8 @@ public:
     std::map<std::string, std::string> consts;
     /// The cascade that is meant, where there are several.
     std::string entry;
+    /// Ports of 16-bit reals (bf16, f16) are of f32; nothing else changes.
+    bool widePorts = false;
   };
 
   Compiler() = default;

@@ -1,6 +1,7 @@
 //===- Check.cpp - one random program through the whole compiler -*- C++ -*-==//
 #include "test/fuzz/cascade-fuzz/Check.h"
 #include "compiler/Backend.h"
+#include "compiler/Oracle.h"
 #include "compiler/Pipelines.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
@@ -8,7 +9,6 @@
 #include "passes/Passes.h"
 #include "passes/derive/Passes.h"
 #include "test/fuzz/cascade-fuzz/Data.h"
-#include "test/fuzz/cascade-fuzz/Oracle.h"
 
 using namespace mlir;
 using namespace attn;
@@ -119,8 +119,9 @@ bool Checker::compare(Run &run, const std::vector<Array> &got,
                       Precision precision, const std::string &stage) {
   ArrayAttr ports = cascadeOf(*program->module).getOutputs();
   for (unsigned i = 0; i < got.size(); ++i) {
-    std::string problem = difference(got[i], run.want[i], precision,
-                                     [&] { return naive(run, i); });
+    std::string problem = attn::compare(got[i], run.want[i], precision, [&] {
+                            return naive(run, i);
+                          }).problem;
     if (problem.empty())
       continue;
     std::string name = cast<PortAttr>(ports[i]).getName().str();

@@ -4,9 +4,9 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/Arguments.h"
 #include "compiler/Backend.h"
-#include "compiler/Compare.h"
 #include "compiler/Execute.h"
 #include "compiler/Files.h"
+#include "compiler/Oracle.h"
 #include "compiler/Pipelines.h"
 #include "mlir/Pass/PassManager.h"
 #include "passes/Passes.h"
@@ -64,13 +64,9 @@ void check(const Case &c, bool derived) {
   auto outputs = execute((*jit)->find(symbolName(cascade.getSymName())),
                          cascade, arguments.inputs, arguments.extents);
   ASSERT_TRUE(bool(outputs)) << llvm::toString(outputs.takeError());
-  llvm::SmallVector<mlir::Type> types;
-  for (mlir::Type type : cascade.getBody().getArgumentTypes())
-    types.push_back(mlir::cast<NamedTensorType>(type).getElementType());
-  for (auto [got, want] : llvm::zip(*outputs, *exact)) {
-    Comparison result = compare(got, want, oracleTolerance(got.element, types));
-    EXPECT_EQ(result.problem, "");
-  }
+  Oracle oracle(cascade, arguments.inputs, interpretOptions(arguments));
+  for (auto [i, want] : llvm::enumerate(*exact))
+    EXPECT_EQ(oracle.compare(i, (*outputs)[i], want).problem, "");
 }
 
 class Programs : public testing::TestWithParam<Case> {};

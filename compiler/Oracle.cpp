@@ -1,5 +1,5 @@
 //===- Oracle.cpp - how far a compiled program may be off -------*- C++ -*-===//
-#include "test/fuzz/cascade-fuzz/Oracle.h"
+#include "compiler/Oracle.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -104,14 +104,18 @@ double roundoff(Type type) {
   return real ? std::ldexp(1.0, -int(real.getFPMantissaWidth())) : 0;
 }
 
+/// "[1, 0, 3]" of a flat index.
 std::string indexText(ArrayRef<int64_t> shape, int64_t flat) {
-  std::string text;
-  for (unsigned axis = shape.size(); axis-- > 0;) {
-    text =
-        std::to_string(flat % shape[axis]) + (text.empty() ? "" : ",") + text;
-    flat /= shape[axis];
-  }
-  return "[" + text + "]";
+  SmallVector<int64_t> index(shape.size());
+  for (unsigned axis = shape.size(); axis-- > 0; flat /= shape[axis])
+    index[axis] = flat % shape[axis];
+  return llvm::formatv("[{0:$[, ]}]",
+                       llvm::make_range(index.begin(), index.end()));
+}
+
+std::string shapeText(ArrayRef<int64_t> shape) {
+  return llvm::formatv("[{0:$[, ]}]",
+                       llvm::make_range(shape.begin(), shape.end()));
 }
 
 /// The same number, or both NaN.
@@ -121,7 +125,7 @@ bool same(double a, double b) {
 
 } // namespace
 
-OwningOpRef<ModuleOp> fuzz::makeNaive(ModuleOp module) {
+OwningOpRef<ModuleOp> attn::makeNaive(ModuleOp module) {
   OwningOpRef<ModuleOp> copy(cast<ModuleOp>(module->clone()));
   Type f32 = Float32Type::get(module.getContext());
   copy->walk([&](EinsumOp einsum) {
@@ -146,55 +150,88 @@ OwningOpRef<ModuleOp> fuzz::makeNaive(ModuleOp module) {
   return copy;
 }
 
-std::string fuzz::difference(const Array &got, const Array &want,
-                             Precision precision,
-                             llvm::function_ref<const Array *()> naive) {
+/// What a point may be off by whatever the program is.
+struct Epsilon {
+  double stored, computed, tiny;
+  /// How much of the naive evaluation's error is allowed.
+  double scaled;
+};
+
+static Epsilon epsilonOf(Precision precision, Type element) {
+  // Conditioning is what the naive error shows; f64 meets it with its own
+  // roundoff, of which some hundreds accumulate.
+  if (precision == Precision::Exact)
+    return {0x1p-53, 0x1p-46, 0x1p-900, 0x1p-20};
+  double computed = precision == Precision::Double ? 0x1p-46 : 0x1p-24;
+  return {roundoff(element), computed, element.isF16() ? 0x1p-24 : 0x1p-126, 2};
+}
+
+Comparison attn::compare(const Array &got, const Array &want,
+                         Precision precision,
+                         llvm::function_ref<const Array *()> naive,
+                         double slack) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  Comparison result;
+  if (got.shape != want.shape) {
+    result.problem =
+        "has shape " + shapeText(got.shape) + ", not " + shapeText(want.shape);
+    result.ratio = infinity;
+    return result;
+  }
+  if (got.isReal() != want.isReal()) {
+    result.problem = want.isReal() ? "is no real" : "is real";
+    result.ratio = infinity;
+    return result;
+  }
   int64_t count = want.size(), wrong = 0;
-  if (got.shape != want.shape)
-    return "has another shape";
-  std::string problem;
-  auto report = [&](int64_t i, const std::string &a, const std::string &b,
-                    const std::string &more) {
+  auto report = [&](int64_t i, const std::string &text) {
     if (++wrong == 1)
-      problem = indexText(want.shape, i) + " is " + a + ", not " + b + more;
+      result.problem = indexText(want.shape, i) + text;
   };
   if (!want.isReal()) {
     for (int64_t i = 0; i < count; ++i)
-      if (got.integers[i] != want.integers[i])
-        report(i, std::to_string(got.integers[i]),
-               std::to_string(want.integers[i]), "");
+      if (got.integers[i] != want.integers[i]) {
+        result.ratio = infinity;
+        report(i, llvm::formatv(" is {0}, not {1}", got.integers[i],
+                                want.integers[i]));
+      }
   } else {
     bool exact = precision == Precision::Exact;
-    double stored = exact ? 0x1p-53 : roundoff(got.element);
-    double computed = exact ? 0x1p-46 : 0x1p-24;
-    double tiny = exact ? 0x1p-900 : got.element.isF16() ? 0x1p-24 : 0x1p-126;
+    Epsilon epsilon = epsilonOf(precision, got.element);
     double largest = 0;
     for (double value : want.reals)
       if (std::isfinite(value))
         largest = std::max(largest, std::abs(value));
     const Array *rough = nullptr;
+    bool asked = false;
     double error = 0;
     for (int64_t i = 0; i < count; ++i) {
       double g = got.reals[i], w = want.reals[i];
       double rounded = exact ? w : roundTo(got.element, w);
       if (same(g, w) || same(g, rounded))
         continue;
-      double allowed = stored * std::abs(w) + 32 * computed * largest + tiny;
+      double off = std::abs(g - w);
+      double allowed = epsilon.stored * std::abs(w) +
+                       (32 * epsilon.computed + slack) * largest +
+                       epsilon.tiny + epsilon.scaled * error;
       bool finite = std::isfinite(g) && std::isfinite(w);
-      if (finite && std::abs(g - w) <= allowed)
+      if (finite)
+        result.worst = std::max(result.worst, off);
+      if (!asked && !(finite && off <= allowed)) {
+        asked = true;
+        if ((rough = naive()))
+          for (int64_t k = 0; k < count; ++k) {
+            double e = std::abs(rough->reals[k] - want.reals[k]);
+            if (std::isfinite(e))
+              error = std::max(error, e);
+          }
+        allowed += epsilon.scaled * error;
+      }
+      if (finite && off <= allowed) {
+        result.ratio = std::max(result.ratio, off / allowed);
         continue;
-      if (!rough && (rough = naive()))
-        for (int64_t k = 0; k < count; ++k) {
-          double e = std::abs(rough->reals[k] - want.reals[k]);
-          if (std::isfinite(e))
-            error = std::max(error, e);
-        }
+      }
       if (rough) {
-        // Conditioning is what the naive error shows; between stages it meets
-        // the roundoff of f64, of which some hundreds accumulate.
-        double scaled = exact ? 0x1p-20 * error : 2 * error;
-        if (finite && std::abs(g - w) <= allowed + scaled)
-          continue;
         double r = rough->reals[i];
         if (!finite && (same(r, g) || std::isfinite(r) != std::isfinite(w)))
           continue;
@@ -203,12 +240,48 @@ std::string fuzz::difference(const Array &got, const Array &want,
             std::isinf(roundTo(got.element, w * 1.01)))
           continue;
       }
-      report(i, llvm::formatv("{0:E8}", g), llvm::formatv("{0:E8}", w),
-             llvm::formatv(" (allowed {0:E2}, naive error {1:E2})", allowed,
-                           error));
+      result.ratio = std::max(result.ratio, finite ? off / allowed : infinity);
+      report(i, llvm::formatv(" is {0:E8}, not {1:E8} (allowed {2:E2}, naive "
+                              "error {3:E2})",
+                              g, w, allowed, error));
     }
   }
   if (wrong > 1)
-    problem += llvm::formatv(" and {0} more of {1} points", wrong - 1, count);
-  return problem;
+    result.problem +=
+        llvm::formatv(" ({0} of {1} points are wrong)", wrong, count);
+  return result;
+}
+
+Oracle::Oracle(CascadeOp cascade, ArrayRef<Array> inputs,
+               const InterpretOptions &options)
+    : cascade(cascade), inputs(inputs), options(options) {}
+
+const Array *Oracle::naive(unsigned output) {
+  if (!rough) {
+    rough.emplace();
+    OwningOpRef<ModuleOp> module =
+        makeNaive(cascade->getParentOfType<ModuleOp>());
+    auto copy = module->lookupSymbol<CascadeOp>(cascade.getSymName());
+    if (auto results = interpret(copy, inputs, options))
+      rough = std::move(*results);
+    else
+      llvm::consumeError(results.takeError());
+  }
+  return rough->empty() ? nullptr : &(*rough)[output];
+}
+
+Comparison Oracle::compare(unsigned output, const Array &got, const Array &want,
+                           bool exact, double slack) {
+  // A program without an f32 or narrower operand computes in f64 throughout.
+  bool isDouble =
+      got.element.isF64() &&
+      llvm::all_of(cascade.getBody().getArgumentTypes(), [](Type t) {
+        Type element = cast<NamedTensorType>(t).getElementType();
+        return !isa<FloatType>(element) || element.isF64();
+      });
+  Precision precision = exact      ? Precision::Exact
+                        : isDouble ? Precision::Double
+                                   : Precision::Compiled;
+  return attn::compare(
+      got, want, precision, [&] { return naive(output); }, slack);
 }
