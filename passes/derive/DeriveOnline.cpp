@@ -1,10 +1,11 @@
 //===- DeriveOnline.cpp - --attn-derive-online ------------------*- C++ -*-===//
 // Normalises a cascade, partitions it into streams, and writes each stream as
 // a one-pass kernel. Cascades without one are left as they are.
+#include "mlir/Pass/Pass.h"
+#include "passes/Expr.h"
 #include "passes/cascade/Dependences.h"
 #include "passes/cascade/Normalise.h"
-#include "passes/derive/Online.h"
-#include "mlir/Pass/Pass.h"
+#include "passes/derive/Laws.h"
 
 namespace attn {
 #define GEN_PASS_DEF_ATTNNORMALISE
@@ -33,8 +34,7 @@ struct Normalise : attn::impl::AttnNormaliseBase<Normalise> {
 struct DeriveOnline : attn::impl::AttnDeriveOnlineBase<DeriveOnline> {
   void runOnOperation() override {
     CascadeOp cascade = getOperation();
-    for (const Stream &stream : findStreams(cascade))
-      deriveOnline(cascade, stream);
+    applyLaws(cascade);
     eraseDead(cascade);
   }
 };

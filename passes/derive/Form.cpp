@@ -1,6 +1,7 @@
 //===- Form.cpp - how a map depends on unfinished reductions ----*- C++ -*-===//
 #include "passes/derive/Form.h"
 #include "dialect/Functions.h"
+#include "dialect/PrintExpr.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
@@ -30,6 +31,41 @@ const Form &FormAnalysis::of(Value value) {
   return cache[value.getAsOpaquePointer()] = std::move(form);
 }
 
+/// A late tensor that a form depends on, for messages.
+static std::string lateName(const Form &form) {
+  Value tensor;
+  if (!form.shift.empty())
+    tensor = form.shift.front().tensor;
+  else if (!form.factors.empty())
+    tensor = form.factors.front().tensor;
+  else if (!form.exponentials.empty() &&
+           !form.exponentials.front().shift.empty())
+    tensor = form.exponentials.front().shift.front().tensor;
+  else if (!form.shifts.empty() && !form.shifts.front().shift.empty())
+    tensor = form.shifts.front().shift.front().tensor;
+  return tensor ? "an unfinished " + tensorName(tensor).str()
+                : "unfinished statistics";
+}
+
+/// A map that is 0 where it is present at all.
+static bool isZeroWherePresent(Value tensor) {
+  auto op = tensor.getDefiningOp<EinsumOp>();
+  if (!op || op.isReduction())
+    return false;
+  Value value = op.getMapYield().getOperand(0);
+  while (Operation *def = value.getDefiningOp()) {
+    auto map = dyn_cast<MapOp>(def);
+    if (isa<WhereOp>(def) || (map && map.getFn() == Fn::real))
+      value = def->getOperand(0);
+    else
+      break;
+  }
+  IntegerAttr integer;
+  return constantOf(value) == 0.0 ||
+         (matchPattern(value, m_Constant(&integer)) &&
+          integer.getValue().isZero());
+}
+
 Form FormAnalysis::compute(Value value) {
   Operation *op = value.getDefiningOp();
   if (!op)
@@ -37,39 +73,59 @@ Form FormAnalysis::compute(Value value) {
   if (auto read = dyn_cast<ReadOp>(op)) {
     for (Value index : read.getIndices())
       if (of(index).hasLate())
-        return Form::other();
+        return Form::other("gather by " + lateName(of(index)));
     if (tensors.isLate(read.getTensor()))
-      return {Form::Late, {{1.0, read.getTensor()}}, {}, {}};
+      return {Form::Late, {{1.0, read.getTensor()}}, {}, {}, {}, {}};
     if (EinsumOp point = tensors.pointOf(read.getTensor())) {
       // A reduction inside of a point must not mix late values.
       const Form &form = of(point.getMapYield().getOperand(0));
       if (point.isReduction() && form.hasLate())
-        return Form::other();
-      return form;
+        return Form::other("a reduction over another rank of " +
+                           lateName(form));
+      if (form.shifts.empty())
+        return form;
+      // The point stands for its factor.
+      if (form.shifts.size() > 1)
+        return Form::other("a named square of " + lateName(form));
+      Form named = form;
+      named.shifts[0].value = value;
+      return named;
     }
     return {};
   }
   if (auto map = dyn_cast<MapOp>(op))
     return computeMap(map);
-  bool anyLate = llvm::any_of(op->getOperands(),
-                              [&](Value v) { return of(v).hasLate(); });
+  bool anyLate =
+      llvm::any_of(op->getOperands(), [&](Value v) { return of(v).hasLate(); });
   if (!anyLate)
     return {};
-  if (auto where = dyn_cast<WhereOp>(op))
-    return of(where.getCondition()).hasLate() ? Form::other()
-                                              : of(where.getValue());
+  if (auto where = dyn_cast<WhereOp>(op)) {
+    const Form &condition = of(where.getCondition());
+    return condition.hasLate()
+               ? Form::other("a condition on " + lateName(condition))
+               : of(where.getValue());
+  }
   if (auto otherwise = dyn_cast<ElseOp>(op)) {
     // 0 scales to 0.
     const Form &form = of(otherwise.getValue());
+    const Form &rest = of(otherwise.getOtherwise());
     if (form.kind == Form::Scale && constantOf(otherwise.getOtherwise()) == 0.0)
       return form;
+    // A late tensor that is 0 where it is present clears the value there.
+    auto zero = otherwise.getValue().getDefiningOp<ReadOp>();
+    if (zero && form.kind == Form::Late && isZeroWherePresent(zero.getTensor()))
+      if (auto scale = asScale(rest, otherwise.getOtherwise())) {
+        scale->factors.push_back({LateFactor::Clears, zero.getTensor()});
+        return *scale;
+      }
+    return Form::other("a choice by " + lateName(form.hasLate() ? form : rest));
   }
-  return Form::other();
+  return Form::other("a function of unfinished statistics");
 }
 
 /// Adds the terms of `b`, times `sign`, to `a`.
 static void addTerms(SmallVectorImpl<ShiftTerm> &a, ArrayRef<ShiftTerm> b,
-                       double sign) {
+                     double sign) {
   for (ShiftTerm term : b) {
     auto it = llvm::find_if(
         a, [&](ShiftTerm &other) { return other.tensor == term.tensor; });
@@ -86,49 +142,90 @@ static bool isSum(const Form &form) {
          form.kind == Form::Shift;
 }
 
-/// A Late value as a factor, a Scale as it is.
-static std::optional<Form> asScale(const Form &form) {
-  if (form.kind == Form::Scale)
+/// A value as factors of a product.
+std::optional<Form> FormAnalysis::asScale(const Form &form, Value value) {
+  Form scale{Form::Scale, {}, {}, {}, {}, {}};
+  switch (form.kind) {
+  case Form::Scale:
     return form;
-  if (form.kind == Form::Free)
-    return Form{Form::Scale, {}, {}, {}};
-  if (form.kind == Form::Late)
-    return Form{Form::Scale, {}, {}, {{form.shift.front().tensor, false}}};
-  return std::nullopt;
+  case Form::Free:
+    return scale;
+  case Form::Late:
+    scale.factors.push_back(
+        {LateFactor::Multiplies, form.shift.front().tensor});
+    return scale;
+  case Form::Shift:
+    scale.shifts.push_back({value, form.shift});
+    return scale;
+  case Form::Other:
+    return std::nullopt;
+  }
+  llvm_unreachable("no such form");
+}
+
+Form FormAnalysis::ofSummand(Value value) {
+  const Form &form = of(value);
+  if (form.kind != Form::Shift && form.kind != Form::Late)
+    return form;
+  return *asScale(form, value);
+}
+
+Form FormAnalysis::product(const Form &a, Value x, const Form &b, Value y) {
+  auto left = asScale(a, x), right = asScale(b, y);
+  if (!left || !right)
+    return Form::other(a.kind == Form::Other ? a.why : b.why);
+  llvm::append_range(left->exponentials, right->exponentials);
+  llvm::append_range(left->factors, right->factors);
+  // A square is one operation on its root, so that one factor can be left out.
+  for (const ShiftFactor &factor : right->shifts)
+    if (llvm::is_contained(left->shifts, factor) && x != y)
+      return Form::other("a power of " + lateName(*left));
+  llvm::append_range(left->shifts, right->shifts);
+  if (left->shifts.size() > 2)
+    return Form::other("a polynomial of degree above 2 in " + lateName(*left));
+  return *left;
 }
 
 Form FormAnalysis::computeMap(MapOp map) {
-  SmallVector<Form> operands =
-      llvm::map_to_vector(map.getOperands(), [&](Value v) { return of(v); });
+  SmallVector<Form, 2> operands;
+  for (Value operand : map.getOperands())
+    operands.push_back(of(operand));
   if (llvm::none_of(operands, [](Form &f) { return f.hasLate(); }))
     return {};
-  if (llvm::any_of(operands, [](Form &f) { return f.kind == Form::Other; }))
-    return Form::other();
+  for (Form &f : operands)
+    if (f.kind == Form::Other)
+      return f;
   const Form &a = operands.front(), &b = operands.back();
+  Value x = map.getOperand(0), y = map.getOperands().back();
+  auto other = [&] {
+    return Form::other(stringifyFn(map.getFn()).str() + " of " +
+                       lateName(a.hasLate() ? a : b));
+  };
   switch (map.getFn()) {
   case Fn::add:
   case Fn::sub: {
     if (isSum(a) && isSum(b)) {
-      Form form{Form::Shift, a.shift, {}, {}};
+      Form form{Form::Shift, a.shift, {}, {}, {}, {}};
       addTerms(form.shift, b.shift, map.getFn() == Fn::add ? 1 : -1);
       return form;
     }
     // Sums of equally scaled values scale alike.
     if (a.kind == Form::Scale && b.kind == Form::Scale &&
-        a.exponentials == b.exponentials && a.factors == b.factors)
+        a.exponentials == b.exponentials && a.factors == b.factors &&
+        a.shifts.empty() && b.shifts.empty())
       return a;
-    return Form::other();
+    return Form::other("a sum of terms that " + lateName(a.hasLate() ? a : b) +
+                       " scales differently");
   }
   case Fn::neg: {
     if (a.kind == Form::Scale)
       return a;
-    Form form{Form::Shift, {}, {}, {}};
+    Form form{Form::Shift, {}, {}, {}, {}, {}};
     addTerms(form.shift, a.shift, -1);
     return form;
   }
   case Fn::mul: {
-    for (auto [form, value] : {std::pair(&a, map.getOperand(1)),
-                               std::pair(&b, map.getOperand(0))})
+    for (auto [form, value] : {std::pair(&a, y), std::pair(&b, x)})
       if (form->kind == Form::Shift)
         if (auto c = constantOf(value)) {
           Form scaled = *form;
@@ -136,36 +233,32 @@ Form FormAnalysis::computeMap(MapOp map) {
             term.coefficient *= *c;
           return scaled;
         }
-    auto x = asScale(a), y = asScale(b);
-    if (!x || !y)
-      return Form::other();
-    llvm::append_range(x->exponentials, y->exponentials);
-    llvm::append_range(x->factors, y->factors);
-    return *x;
+    return product(a, x, b, y);
   }
   case Fn::div: {
     if (a.kind == Form::Shift)
-      if (auto c = constantOf(map.getOperand(1))) {
+      if (auto c = constantOf(y)) {
         Form scaled = a;
         for (ShiftTerm &term : scaled.shift)
           term.coefficient /= *c;
         return scaled;
       }
-    auto x = asScale(a);
-    if (!x || (b.kind != Form::Free && b.kind != Form::Late))
-      return Form::other();
+    auto scale = asScale(a, x);
+    if (!scale || (b.kind != Form::Free && b.kind != Form::Late))
+      return other();
     if (b.kind == Form::Late)
-      x->factors.push_back({b.shift.front().tensor, true});
-    return *x;
+      scale->factors.push_back({LateFactor::Divides, b.shift.front().tensor});
+    return *scale;
   }
   case Fn::pow:
-    if (auto base = constantOf(map.getOperand(0));
-        base && *base > 0 && isSum(b))
-      return {Form::Scale, {}, {{map, b.shift}}, {}};
-    return Form::other();
+    if (auto base = constantOf(x); base && *base > 0 && isSum(b))
+      return {Form::Scale, {}, {{map, b.shift}}, {}, {}, {}};
+    if (auto power = constantOf(y); power == 2.0)
+      return product(a, x, a, x);
+    return other();
   default:
     if (info(map.getFn()).homomorphism == Homomorphism::AddToMul && isSum(a))
-      return {Form::Scale, {}, {{map, a.shift}}, {}};
-    return Form::other();
+      return {Form::Scale, {}, {{map, a.shift}}, {}, {}, {}};
+    return other();
   }
 }

@@ -6,11 +6,13 @@
 //   Free    M does not occur
 //   Late    a late tensor itself
 //   Shift   f(x, M) = g(x) + sum of c_i M_i
-//   Scale   f(x, M) = g(x) * product of E_j(Shift_j) * product of late factors
+//   Scale   f(x, M) = g(x) * product of E_j(Shift_j) * product of Shift_k
+//                     * product of late factors
 //
 // where E turns sums into products (exp, exp2, c^x). A Scale is repaired:
-// f(x, M') = f(x, M) * h(M, M') with h = product of E_j(c_i (M'_i - M_i)), and
-// its late factors leave a sum altogether (HOIST).
+// f(x, M') = f(x, M) * h(M, M') with h = product of E_j(c_i (M'_i - M_i))
+// (ONLINE), a factor Shift_k moves the sum by a multiple of the sum without it
+// (ONLINE-LINEAR), and late factors leave a sum altogether (HOIST).
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_PASSES_DERIVE_FORM_H
 #define ATTN_PASSES_DERIVE_FORM_H
@@ -36,11 +38,19 @@ struct Exponential {
   bool operator==(const Exponential &other) const;
 };
 
-/// A late tensor multiplied in, or divided by.
+/// A late tensor multiplied in, divided by, one that clears the value where it
+/// is present, or one without which no point is present.
 struct LateFactor {
+  enum Kind { Multiplies, Divides, Clears, Requires } kind;
   mlir::Value tensor;
-  bool divides;
   bool operator==(const LateFactor &) const = default;
+};
+
+/// A factor x + sum of c_i M_i of a product: the value in its region.
+struct ShiftFactor {
+  mlir::Value value;
+  llvm::SmallVector<ShiftTerm> shift;
+  bool operator==(const ShiftFactor &) const = default;
 };
 
 struct Form {
@@ -48,8 +58,10 @@ struct Form {
   llvm::SmallVector<ShiftTerm> shift;
   llvm::SmallVector<Exponential> exponentials;
   llvm::SmallVector<LateFactor> factors;
+  llvm::SmallVector<ShiftFactor> shifts; // at most two
+  std::string why;                       // of Other
 
-  static Form other() { return {Other, {}, {}, {}}; }
+  static Form other(std::string why) { return {Other, {}, {}, {}, {}, why}; }
   bool hasLate() const { return kind != Free; }
 };
 
@@ -62,13 +74,16 @@ struct StreamTensors {
 /// Forms of values in regions, through reads of points.
 class FormAnalysis {
 public:
-  explicit FormAnalysis(StreamTensors tensors)
-      : tensors(std::move(tensors)) {}
+  explicit FormAnalysis(StreamTensors tensors) : tensors(std::move(tensors)) {}
   const Form &of(mlir::Value value);
+  /// The same, of what a sum adds up: a late value is a factor of 1.
+  Form ofSummand(mlir::Value value);
 
 private:
   Form compute(mlir::Value value);
   Form computeMap(MapOp map);
+  Form product(const Form &a, mlir::Value x, const Form &b, mlir::Value y);
+  std::optional<Form> asScale(const Form &form, mlir::Value value);
 
   StreamTensors tensors;
   std::map<void *, Form> cache;

@@ -6,9 +6,14 @@
 //   A[n1] = A[n1-1] * h(M[n1-1], M[n1]) + sum over n0 of g(x, M[n1])
 //   A     = A[|n1|-1] * late factors, or 0 where no point is present
 //
-// Two empty states repair by 1, never by exp(-inf - -inf).
+// Two empty states repair by 1, never by exp(-inf - -inf). With factors x - M
+// (ONLINE-LINEAR) the sums that lack some of them are accumulated too, and
+// move each other:
+//
+//   A[n1] = (A[n1-1] + (M[n1-1] - M[n1]) * A'[n1-1]) * h + ...
 #include "passes/derive/Online.h"
 #include "passes/cascade/Normalise.h"
+#include "passes/derive/Laws.h"
 
 using namespace mlir;
 using namespace attn;
@@ -19,11 +24,7 @@ class Deriver {
 public:
   Deriver(CascadeOp cascade, const Stream &stream)
       : cascade(cascade), stream(stream), b(cascade.getContext()),
-        forms({[this](Value v) { return this->stream.isLate(v); },
-               [this](Value v) -> EinsumOp {
-                 return this->stream.isPoint(v) ? v.getDefiningOp<EinsumOp>()
-                                                : EinsumOp();
-               }}) {}
+        forms(stream.tensors()) {}
 
   void run();
 
@@ -31,8 +32,12 @@ private:
   // What a clone is taken at.
   enum class Step { Now, Before, Final };
 
+  /// Shift factors of a summand that a sum of it keeps, a bit each.
+  using Factors = unsigned;
+
   void partition();
   void reduce(EinsumOp op);
+  void accumulate(EinsumOp op, const Form &form, Factors kept);
   Value finish(EinsumOp op);
 
   Value pointTile(EinsumOp op);
@@ -43,6 +48,10 @@ private:
   Value presence(ExprBuilder &e, EinsumOp op, Value value, Coordinates &at,
                  DenseMap<Value, Value> &cache);
   Value repair(EinsumOp op, const Form &form);
+  Value move(EinsumOp op, ArrayRef<ShiftTerm> shift, StringRef name);
+  Value ones(EinsumOp op, Value value, StringRef name);
+  Value readFinite(ExprBuilder &e, Value tensor, Coordinates &at, Step step);
+  Ranks ranksOf(EinsumOp op, ArrayRef<ShiftTerm> shift);
   Value anyPresent(EinsumOp op);
   Value existing(ExprBuilder &e, EinsumOp op, Value value, Coordinates &at);
 
@@ -62,11 +71,19 @@ private:
   // Definitions are made on demand, while another one is being written: always
   // at the end of the body, whose order means nothing.
   Block *body = nullptr;
-  DenseMap<Value, Value> tiles;               // point -> tile
-  DenseMap<Value, Value> running;             // reduction -> over n1
-  DenseMap<Value, Value> safe;                // the same, finite if empty
+  DenseMap<Value, Value> tiles;                 // point -> tile
+  DenseMap<Value, Value> running;               // reduction -> over n1
+  DenseMap<Value, Value> safe;                  // the same, finite if empty
   DenseMap<std::pair<Value, int>, Value> lates; // late map at a step
   DenseMap<Value, Value> finals;
+  // Of the reduction that is being written: its repair, how far each factor
+  // moved, its sums by the factors they keep, and what stands for a factor that
+  // is left out.
+  Value factor;
+  SmallVector<Value> moves;
+  DenseMap<Factors, Value> sums;
+  DenseMap<Value, Value> leftOut;
+  Value halved; // a square of this counts once
 };
 
 } // namespace
@@ -93,7 +110,8 @@ Ranks Deriver::with(ArrayAttr ranks, std::initializer_list<StringAttr> extra) {
 void Deriver::partition() {
   MLIRContext *ctx = cascade.getContext();
   n1 = freshRank(cascade, (stream.rank.getValue() + "1").str());
-  auto steps = AffineMap::get(0, 1, getAffineSymbolExpr(0, ctx).ceilDiv(kStreamTile));
+  auto steps =
+      AffineMap::get(0, 1, getAffineSymbolExpr(0, ctx).ceilDiv(kStreamTile));
   declareRank(cascade, n1, ExtentAttr::get(ctx, steps, {stream.rank}));
   n0 = freshRank(cascade, (stream.rank.getValue() + "0").str());
   declareRank(cascade, n0, ExtentAttr::constant(ctx, kStreamTile));
@@ -134,6 +152,18 @@ Value Deriver::readLate(ExprBuilder &e, Value tensor, Coordinates &at,
   return e.read(tensor, indices);
 }
 
+/// A late tensor, 0 where it is the identity of a maximum or minimum.
+Value Deriver::readFinite(ExprBuilder &e, Value tensor, Coordinates &at,
+                          Step step) {
+  Value value = readLate(e, tensor, at, step);
+  auto kind = tensor.getDefiningOp<EinsumOp>().builtinReduce();
+  if (kind != Reduce::max && kind != Reduce::min)
+    return value;
+  Value empty =
+      e.map(Fn::eq, {value, e.constant(identityOf(*kind, value.getType()))});
+  return e.otherwise(e.where(e.real(0), empty), value);
+}
+
 /// For points: the identity of a maximum is no value to subtract.
 Value Deriver::readSafe(ExprBuilder &e, Value tensor, Coordinates &at) {
   auto op = tensor.getDefiningOp<EinsumOp>();
@@ -143,17 +173,12 @@ Value Deriver::readSafe(ExprBuilder &e, Value tensor, Coordinates &at) {
   Value &known = safe[tensor];
   if (!known) {
     OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToEnd(body);
     b.setInsertionPointToEnd(body);
     std::string name = nameOf(op, ".finite");
     EinsumSpec spec{name, with(op.getSpace(), {n1}), {}, {}, elementOf(op)};
     known = buildEinsum(b, op.getLoc(), spec,
                         [&](ExprBuilder &f, Coordinates &row) {
-                          Value value = readLate(f, tensor, row, Step::Now);
-                          Value empty = f.map(
-                              Fn::eq, {value, f.constant(identityOf(
-                                                  *kind, value.getType()))});
-                          return f.otherwise(f.where(f.real(0), empty), value);
+                          return readFinite(f, tensor, row, Step::Now);
                         })
                 .getResult(0);
   }
@@ -176,14 +201,30 @@ Value Deriver::rebuild(ExprBuilder &e, EinsumOp op, Value value,
         return readSafe(e, tensor, at);
       return {};
     }
-    auto map = dyn_cast<MapOp>(def);
-    if (!map || forms.of(map.getResult()).kind != Form::Scale)
+    if (forms.of(def->getResult(0)).kind != Form::Scale)
       return {};
+    if (isa<ElseOp>(def) && forms.of(def->getOperand(0)).kind == Form::Late)
+      return cloneExpr(e.b, def->getOperand(1), mapping, leaf);
+    auto map = dyn_cast<MapOp>(def);
+    if (!map)
+      return {};
+    bool isSquare =
+        map.getFn() == Fn::pow ||
+        (map.getFn() == Fn::mul && map.getOperand(0) == map.getOperand(1));
+    if (isSquare && halved == map.getOperand(0))
+      return cloneExpr(e.b, halved, mapping, leaf);
+    if (isSquare && leftOut.count(map.getOperand(0)))
+      return e.read(leftOut.lookup(map.getOperand(0)), at);
     auto late = [&](unsigned i) {
       return forms.of(map.getOperand(i)).kind == Form::Late;
     };
+    // As a factor; the same value in an exponent stands.
+    auto isLeftOut = [&](unsigned i) {
+      return leftOut.count(map.getOperand(i)) > 0;
+    };
     auto operand = [&](unsigned i) {
-      return cloneExpr(e.b, map.getOperand(i), mapping, leaf);
+      return isLeftOut(i) ? e.read(leftOut.lookup(map.getOperand(i)), at)
+                          : cloneExpr(e.b, map.getOperand(i), mapping, leaf);
     };
     if (map.getFn() == Fn::mul && late(0) && late(1))
       return e.real(1);
@@ -191,9 +232,19 @@ Value Deriver::rebuild(ExprBuilder &e, EinsumOp op, Value value,
       return operand(late(0) ? 1 : 0);
     if (map.getFn() == Fn::div && late(1))
       return late(0) ? e.real(1) : operand(0);
+    if ((map.getFn() == Fn::mul || map.getFn() == Fn::div) &&
+        (isLeftOut(0) || isLeftOut(1)))
+      return e.map(map.getFn(), {operand(0), operand(1)});
     return {};
   };
+  if (Value one = leftOut.lookup(value))
+    return e.read(one, at);
   return cloneExpr(e.b, value, mapping, leaf);
+}
+
+/// True where a value is present.
+static Value isPresent(ExprBuilder &e, Value x) {
+  return e.map(Fn::or_, {e.map(Fn::eq, {x, x}), e.map(Fn::ne, {x, x})});
 }
 
 /// A bool that is present exactly where `value` is; null: everywhere.
@@ -215,13 +266,11 @@ Value Deriver::presence(ExprBuilder &e, EinsumOp op, Value value,
                      rebuild(e, op, where.getCondition(), at));
   } else if (auto read = dyn_cast<ReadOp>(def)) {
     if (stream.isPoint(read.getTensor())) {
-      Value x = rebuild(e, op, value, at);
-      result = e.map(Fn::or_, {e.map(Fn::eq, {x, x}), e.map(Fn::ne, {x, x})});
+      result = isPresent(e, rebuild(e, op, value, at));
     } else if (!isa<BlockArgument>(read.getTensor()) ||
                read.getBounds() != Bounds::inside) {
       if (!stream.isLate(read.getTensor())) {
-        Value x = rebuild(e, op, value, at);
-        result = e.map(Fn::or_, {e.map(Fn::eq, {x, x}), e.map(Fn::ne, {x, x})});
+        result = isPresent(e, rebuild(e, op, value, at));
       }
     }
   } else if (auto otherwise = dyn_cast<ElseOp>(def)) {
@@ -250,8 +299,7 @@ Value Deriver::pointTile(EinsumOp op) {
   spec.space = with(op.getSpace(), {n1, n0});
   spec.reduced = strings(op.getReduced());
   spec.monoid = op.getMonoidAttr();
-  spec.element =
-      cast<NamedTensorType>(op.getResultTypes()[0]).getElementType();
+  spec.element = cast<NamedTensorType>(op.getResultTypes()[0]).getElementType();
   spec.rounded = op.getRounded();
   auto whole = [&](ExprBuilder &e, Coordinates &at) {
     at[stream.rank] = wholeCoordinate(e, at);
@@ -274,10 +322,9 @@ Value Deriver::pointTile(EinsumOp op) {
     Value own = cloneExpr(e.b, yield.getOperand(0), mapping);
     return e.map(Fn::and_, {condition, own});
   };
-  Value tile =
-      buildEinsum(b, op.getLoc(), spec, map,
-                  op.isReduction() ? ExprFn(exists) : ExprFn())
-          .getResult(0);
+  Value tile = buildEinsum(b, op.getLoc(), spec, map,
+                           op.isReduction() ? ExprFn(exists) : ExprFn())
+                   .getResult(0);
   return tiles[op.getResult(0)] = tile;
 }
 
@@ -293,25 +340,27 @@ Value Deriver::lateTensor(EinsumOp op, Step step) {
   constexpr StringLiteral suffixes[] = {".now", ".before", ""};
   std::string name = nameOf(op, suffixes[static_cast<int>(step)]);
   spec.name = name;
-  spec.space = step == Step::Final ? strings(op.getSpace())
-                                   : with(op.getSpace(), {n1});
+  spec.space =
+      step == Step::Final ? strings(op.getSpace()) : with(op.getSpace(), {n1});
   spec.element = elementOf(op);
+  if (step == Step::Final) {
+    spec.element =
+        cast<NamedTensorType>(op.getResultTypes()[0]).getElementType();
+    spec.rounded = op.getRounded();
+  }
   Value tensor =
-      buildEinsum(b, op.getLoc(), spec,
-                  [&](ExprBuilder &e, Coordinates &at) {
-                    IRMapping mapping;
-                    for (auto &[rank, argument] : coordinatesOf(op))
-                      mapping.map(argument, at[rank]);
-                    return cloneExpr(
-                        e.b, op.getMapYield().getOperand(0), mapping,
-                        [&](Operation *def) -> Value {
-                          auto read = dyn_cast<ReadOp>(def);
-                          if (!read || !stream.isLate(read.getTensor()))
-                            return {};
-                          return readLate(e, read.getTensor(), at, step);
-                        });
-                  })
-          .getResult(0);
+      buildEinsum(b, op.getLoc(), spec, [&](ExprBuilder &e, Coordinates &at) {
+        IRMapping mapping;
+        for (auto &[rank, argument] : coordinatesOf(op))
+          mapping.map(argument, at[rank]);
+        return cloneExpr(e.b, op.getMapYield().getOperand(0), mapping,
+                         [&](Operation *def) -> Value {
+                           auto read = dyn_cast<ReadOp>(def);
+                           if (!read || !stream.isLate(read.getTensor()))
+                             return {};
+                           return readLate(e, read.getTensor(), at, step);
+                         });
+      }).getResult(0);
   return lates[key] = tensor;
 }
 
@@ -334,17 +383,102 @@ Value Deriver::recurrence(StringRef name, RankRef ranks, Type element,
                            })
                    .getResult(0);
   EinsumSpec next{stepName, all, {}, {}, element};
-  Value stepTensor =
-      buildEinsum(b, cascade.getLoc(), next, step).getResult(0);
+  Value stepTensor = buildEinsum(b, cascade.getLoc(), next, step).getResult(0);
   SmallVector<Attribute> basePattern(ranks.begin(), ranks.end());
   SmallVector<Attribute> stepPattern(all.begin(), all.end());
   basePattern.push_back(ExtentAttr::constant(b.getContext(), -1));
   auto type = NamedTensorType::get(b.getContext(), all, element);
-  return EquationsOp::create(
-      b, cascade.getLoc(), type, b.getStringAttr(name),
-      ValueRange{base, stepTensor},
-      b.getArrayAttr(
-          {b.getArrayAttr(basePattern), b.getArrayAttr(stepPattern)}));
+  return EquationsOp::create(b, cascade.getLoc(), type, b.getStringAttr(name),
+                             ValueRange{base, stepTensor},
+                             b.getArrayAttr({b.getArrayAttr(basePattern),
+                                             b.getArrayAttr(stepPattern)}));
+}
+
+/// Kept ranks that late terms have, and the step.
+Ranks Deriver::ranksOf(EinsumOp op, ArrayRef<ShiftTerm> shift) {
+  Ranks ranks;
+  for (StringAttr rank : strings(op.getSpace()))
+    if (llvm::any_of(shift, [&](const ShiftTerm &term) {
+          return cast<NamedTensorType>(term.tensor.getType()).rankIndex(rank) >=
+                 0;
+        }))
+      ranks.push_back(rank);
+  ranks.push_back(n1);
+  return ranks;
+}
+
+/// How far a shift moved in this step: sum of c_i (M_i now - M_i before), 0 as
+/// long as there was nothing to move.
+Value Deriver::move(EinsumOp op, ArrayRef<ShiftTerm> shift, StringRef name) {
+  EinsumSpec spec{name, ranksOf(op, shift), {}, {}, elementOf(op)};
+  return buildEinsum(
+             b, op.getLoc(), spec,
+             [&](ExprBuilder &e, Coordinates &at) {
+               Value sum;
+               for (const ShiftTerm &term : shift) {
+                 Value now = readFinite(e, term.tensor, at, Step::Now);
+                 Value before = readFinite(e, term.tensor, at, Step::Before);
+                 Value moved = e.map(Fn::sub, {now, before});
+                 if (term.coefficient != 1)
+                   moved = e.map(Fn::mul, {moved, e.real(term.coefficient)});
+                 sum = sum ? e.map(Fn::add, {sum, moved}) : moved;
+               }
+               // Statistics of nothing may be anything.
+               Value isFinite = e.map(
+                   Fn::lt, {e.map(Fn::abs, {sum}),
+                            e.real(std::numeric_limits<double>::infinity())});
+               return e.otherwise(e.where(sum, isFinite), e.real(0));
+             })
+      .getResult(0);
+}
+
+/// 1 where `value` of the map of `op` is present: a factor left out.
+Value Deriver::ones(EinsumOp op, Value value, StringRef name) {
+  auto read = value.getDefiningOp<ReadOp>();
+  auto point = read && stream.isPoint(read.getTensor())
+                   ? read.getTensor().getDefiningOp<EinsumOp>()
+                   : EinsumOp();
+  if (point) {
+    Value yield = point.getMapYield().getOperand(0);
+    const Form &form = forms.of(yield);
+    if (form.kind == Form::Scale && form.shifts.size() == 1) {
+      // A named product that has the factor: the product without it.
+      Value inner = form.shifts[0].value;
+      Value one = ones(point, inner, name);
+      DenseMap<Value, Value> outer = std::move(leftOut);
+      leftOut.clear();
+      leftOut[inner] = one;
+      std::string rest = nameOf(point, ".rest");
+      EinsumSpec spec{
+          rest, with(point.getSpace(), {n1, n0}), {}, {}, elementOf(point)};
+      Value product = buildEinsum(b, op.getLoc(), spec,
+                                  [&](ExprBuilder &e, Coordinates &at) {
+                                    at[stream.rank] = wholeCoordinate(e, at);
+                                    return e.where(rebuild(e, point, yield, at),
+                                                   inside(e, at));
+                                  })
+                          .getResult(0);
+      leftOut = std::move(outer);
+      return product;
+    }
+  }
+  Dependence dependence(op.getMap().front());
+  Ranks all = strings(op.getSpace());
+  llvm::append_range(all, strings(op.getReduced()));
+  EinsumSpec spec{name, {}, {}, {}, elementOf(op)};
+  for (int i : dependence.of(value).set_bits())
+    if (all[i] != stream.rank)
+      spec.space.push_back(all[i]);
+  spec.space.append({n1, n0});
+  return buildEinsum(b, op.getLoc(), spec,
+                     [&](ExprBuilder &e, Coordinates &at) {
+                       at[stream.rank] = wholeCoordinate(e, at);
+                       DenseMap<Value, Value> cache;
+                       Value here = presence(e, op, value, at, cache);
+                       Value one = e.where(e.real(1), inside(e, at));
+                       return here ? e.where(one, here) : one;
+                     })
+      .getResult(0);
 }
 
 /// h(M before, M now) over the ranks of the late tensors; null: nothing to do.
@@ -359,15 +493,10 @@ Value Deriver::repair(EinsumOp op, const Form &form) {
   std::string name = nameOf(op, ".repair");
   spec.name = name;
   spec.element = elementOf(op);
-  for (StringAttr rank : strings(op.getSpace()))
-    if (llvm::any_of(moving, [&](const Exponential *e) {
-          return llvm::any_of(e->shift, [&](const ShiftTerm &term) {
-            return cast<NamedTensorType>(term.tensor.getType())
-                       .rankIndex(rank) >= 0;
-          });
-        }))
-      spec.space.push_back(rank);
-  spec.space.push_back(n1);
+  SmallVector<ShiftTerm> terms;
+  for (const Exponential *e : moving)
+    llvm::append_range(terms, e->shift);
+  spec.space = ranksOf(op, terms);
   return buildEinsum(
              b, op.getLoc(), spec,
              [&](ExprBuilder &e, Coordinates &at) {
@@ -429,29 +558,88 @@ static bool isPlainProduct(Value value) {
   return isa_and_nonnull<ReadOp>(def);
 }
 
-/// One reduction of the stream: this step's part, then the recurrence.
+/// One reduction of the stream, with the sums that move it.
 void Deriver::reduce(EinsumOp op) {
+  Form form = summandForm(forms, op);
+  factor = repair(op, form);
+  if (factor)
+    noteLaw(cascade, Law::Online, nameOf(op));
+  if (form.kind == Form::Shift)
+    noteLaw(cascade, Law::OnlineShift, nameOf(op));
+  if (!form.shifts.empty())
+    noteLaw(cascade, Law::OnlineLinear, nameOf(op));
+  if (!form.factors.empty())
+    noteLaw(cascade, Law::Hoist, nameOf(op));
+  moves.clear();
+  sums.clear();
+  if (form.kind == Form::Shift) {
+    moves.push_back(move(op, form.shift, nameOf(op, ".move")));
+  } else {
+    for (const ShiftFactor &shift : form.shifts)
+      moves.push_back(move(op, shift.shift, nameOf(op, ".move")));
+  }
+  Factors all = (1u << form.shifts.size()) - 1;
+  bool isSquare = form.shifts.size() == 2 && form.shifts[0] == form.shifts[1];
+  for (Factors kept = 0; kept <= all; ++kept) {
+    if (isSquare && kept == 2) {
+      sums[kept] = sums[1];
+      continue;
+    }
+    accumulate(op, form, kept);
+  }
+}
+
+/// This step's part of a sum that keeps some factors, then the recurrence.
+void Deriver::accumulate(EinsumOp op, const Form &form, Factors kept) {
   Value yield = op.getMapYield().getOperand(0);
-  const Form &form = forms.of(yield);
   Reduce kind = *op.builtinReduce();
+  Factors all = (1u << form.shifts.size()) - 1;
+  std::string own = nameOf(op);
+  if (kept != all)
+    own += ".moment" + std::to_string(llvm::popcount(kept));
+  leftOut.clear();
+  halved = {};
+  for (auto [i, shift] : llvm::enumerate(form.shifts)) {
+    if (kept & (1u << i))
+      continue;
+    if (llvm::any_of(llvm::enumerate(form.shifts), [&](auto other) {
+          return (kept & (1u << other.index())) &&
+                 other.value().value == shift.value;
+        }))
+      halved = shift.value;
+    else
+      leftOut[shift.value] = ones(op, shift.value, nameOf(op, ".one"));
+  }
+
   EinsumSpec part;
-  std::string name = nameOf(op, ".tile");
+  std::string name = own + ".tile";
   part.name = name;
   part.space = with(op.getSpace(), {n1});
   part.reduced = {n0};
   part.monoid = op.getMonoidAttr();
   part.element = elementOf(op);
+  // A count of what moves asks for presence alone.
+  bool isCount = kind == Reduce::count && form.kind != Form::Free;
   // What is summed is a map of its own unless it is a plain product: other
   // reductions of the stream often need the same.
   auto summand = [&](ExprBuilder &e, Coordinates &at) {
     at[stream.rank] = wholeCoordinate(e, at);
-    return e.where(rebuild(e, op, yield, at), inside(e, at));
+    Value value;
+    if (isCount) {
+      DenseMap<Value, Value> cache;
+      value = presence(e, op, yield, at, cache);
+      if (!value)
+        value = e.boolean(true);
+    } else {
+      value = rebuild(e, op, yield, at);
+    }
+    return e.where(value, inside(e, at));
   };
   Value map;
-  if (!isPlainProduct(yield)) {
-    std::string mapName = nameOf(op, ".map");
-    Type element = isa<FloatType>(yield.getType()) ? computeReal(op)
-                                                   : yield.getType();
+  if (!isPlainProduct(yield) && !isCount) {
+    std::string mapName = own + ".map";
+    Type element =
+        isa<FloatType>(yield.getType()) ? computeReal(op) : yield.getType();
     EinsumSpec spec{mapName, with(op.getSpace(), {n1, n0}), {}, {}, element};
     map = buildEinsum(b, op.getLoc(), spec, summand).getResult(0);
   }
@@ -463,28 +651,46 @@ void Deriver::reduce(EinsumOp op) {
           },
           [&](ExprBuilder &e, Coordinates &) { return e.boolean(true); })
           .getResult(0);
+  leftOut.clear();
+  halved = {};
 
-  Value h = repair(op, form);
   // The recurrence reads itself: built on a placeholder, then closed.
   Ranks space = with(op.getSpace(), {});
-  Ranks all = space;
-  all.push_back(n1);
-  auto type = NamedTensorType::get(b.getContext(), all, part.element);
+  Ranks ranks = space;
+  ranks.push_back(n1);
+  auto type = NamedTensorType::get(b.getContext(), ranks, part.element);
   auto placeholder =
       UnrealizedConversionCastOp::create(b, op.getLoc(), type, ValueRange{});
-  running[op.getResult(0)] = placeholder.getResult(0);
+  sums[kept] = placeholder.getResult(0);
+  if (kept == all)
+    running[op.getResult(0)] = placeholder.getResult(0);
   auto identity = identityOf(kind, scalarTypeOf(part.element));
   Value state = recurrence(
-      nameOf(op), space, part.element, identity,
-      [&](ExprBuilder &e, Coordinates &at) {
-        Value before = readLate(e, op.getResult(0), at, Step::Before);
-        if (h)
-          before = e.map(Fn::mul, {before, e.read(h, at)});
+      own, space, part.element, identity, [&](ExprBuilder &e, Coordinates &at) {
+        Coordinates earlier = at;
+        earlier[n1] = e.map(Fn::sub, {at[n1], e.integer(1)});
+        Value before = e.read(sums[kept], earlier);
+        if (form.kind == Form::Shift)
+          before = e.map(Fn::add, {before, e.read(moves[0], at)});
+        // Sums that lack factors of this one move it.
+        for (Factors other = 0; other < kept; ++other) {
+          if ((other & kept) != other)
+            continue;
+          Value moved = e.read(sums[other], earlier);
+          for (auto [i, distance] : llvm::enumerate(moves))
+            if ((kept & ~other) & (1u << i))
+              moved = e.map(Fn::mul, {moved, e.read(distance, at)});
+          before = e.map(Fn::add, {before, moved});
+        }
+        if (factor)
+          before = e.map(Fn::mul, {before, e.read(factor, at)});
         return e.map(combiner(kind), {before, e.read(tile, at)});
       });
   placeholder.getResult(0).replaceAllUsesWith(state);
   placeholder.erase();
-  running[op.getResult(0)] = state;
+  sums[kept] = state;
+  if (kept == all)
+    running[op.getResult(0)] = state;
 }
 
 /// Whether any point was present, over the ranks that presence depends on;
@@ -496,7 +702,9 @@ Value Deriver::anyPresent(EinsumOp op) {
   // Which ranks matter is known once the expression stands.
   std::string name = nameOf(op, ".present");
   auto build = [&](RankRef space) {
-    EinsumSpec spec{name, Ranks(space), {n0},
+    EinsumSpec spec{name,
+                    Ranks(space),
+                    {n0},
                     ReduceAttr::get(b.getContext(), Reduce::any),
                     b.getI1Type()};
     spec.space.push_back(n1);
@@ -526,8 +734,8 @@ Value Deriver::anyPresent(EinsumOp op) {
     tile = build(space);
     probe.erase();
   }
-  auto type = NamedTensorType::get(b.getContext(),
-                                   strings(tile.getSpace()), b.getI1Type());
+  auto type = NamedTensorType::get(b.getContext(), strings(tile.getSpace()),
+                                   b.getI1Type());
   auto placeholder =
       UnrealizedConversionCastOp::create(b, op.getLoc(), type, ValueRange{});
   Value state = recurrence(
@@ -543,7 +751,8 @@ Value Deriver::anyPresent(EinsumOp op) {
   return state;
 }
 
-/// A fibre that does not exist gives nothing: the guard of `op`, as a condition.
+/// A fibre that does not exist gives nothing: the guard of `op`, as a
+/// condition.
 Value Deriver::existing(ExprBuilder &e, EinsumOp op, Value value,
                         Coordinates &at) {
   if (op.getGuard().empty())
@@ -553,7 +762,14 @@ Value Deriver::existing(ExprBuilder &e, EinsumOp op, Value value,
   for (auto &[rank, argument] : coordinatesOf(strings(op.getSpace()), guard))
     mapping.map(argument, at[rank]);
   auto yield = cast<YieldOp>(guard.back());
-  return e.where(value, cloneExpr(e.b, yield.getOperand(0), mapping));
+  Value exists = cloneExpr(
+      e.b, yield.getOperand(0), mapping, [&](Operation *def) -> Value {
+        auto read = dyn_cast<ReadOp>(def);
+        if (!read || !stream.isLate(read.getTensor()))
+          return {};
+        return readLate(e, read.getTensor(), at, Step::Final);
+      });
+  return e.where(value, exists);
 }
 
 /// The finished reduction: the last state, late factors applied.
@@ -562,8 +778,13 @@ Value Deriver::finish(EinsumOp op) {
     return known;
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToEnd(body);
-  const Form &form = forms.of(op.getMapYield().getOperand(0));
-  Value present = form.factors.empty() ? Value() : anyPresent(op);
+  Form form = summandForm(forms, op);
+  // Only what multiplies may make a value of an empty row.
+  bool scales = llvm::any_of(form.factors, [](const LateFactor &late) {
+    return late.kind == LateFactor::Multiplies ||
+           late.kind == LateFactor::Divides;
+  });
+  Value present = scales ? anyPresent(op) : Value();
   EinsumSpec spec;
   std::string name = nameOf(op);
   spec.name = name;
@@ -573,9 +794,23 @@ Value Deriver::finish(EinsumOp op) {
   auto value = [&](ExprBuilder &e, Coordinates &at) {
     at[n1] = e.map(Fn::sub, {e.extent(n1), e.integer(1)});
     Value result = e.read(running.lookup(op.getResult(0)), at);
-    for (const LateFactor &factor : form.factors)
-      result = e.map(factor.divides ? Fn::div : Fn::mul,
-                     {result, readLate(e, factor.tensor, at, Step::Final)});
+    for (const LateFactor &late : form.factors) {
+      Value value = readLate(e, late.tensor, at, Step::Final);
+      if (late.kind == LateFactor::Clears)
+        continue;
+      if (late.kind == LateFactor::Requires) {
+        Value none =
+            e.constant(identityOf(*op.builtinReduce(), result.getType()));
+        result = e.otherwise(e.where(result, isPresent(e, value)), none);
+        continue;
+      }
+      result = e.map(late.kind == LateFactor::Divides ? Fn::div : Fn::mul,
+                     {result, value});
+    }
+    // Whatever the other factors made of it.
+    for (const LateFactor &late : form.factors)
+      if (late.kind == LateFactor::Clears)
+        result = e.otherwise(readLate(e, late.tensor, at, Step::Final), result);
     if (present)
       result = e.otherwise(e.where(result, e.read(present, at)), e.real(0));
     return existing(e, op, result, at);
@@ -589,13 +824,14 @@ void Deriver::run() {
   SmallVector<Value> outside;
   auto isMember = [&](Operation *user) {
     auto reader = user->getParentOfType<EinsumOp>();
-    return reader && (stream.reductions.contains(reader) ||
-                      stream.points.contains(reader) ||
-                      stream.late.contains(reader));
+    return reader &&
+           (stream.reductions.contains(reader) ||
+            stream.points.contains(reader) || stream.late.contains(reader));
   };
-  for (EinsumOp op : stream.reductions)
-    if (!llvm::all_of(op->getUsers(), isMember))
-      outside.push_back(op.getResult(0));
+  for (auto *set : {&stream.reductions, &stream.late})
+    for (EinsumOp op : *set)
+      if (!llvm::all_of(op->getUsers(), isMember))
+        outside.push_back(op.getResult(0));
 
   b.setInsertionPoint(stream.reductions.back());
   SmallVector<Type> types =
@@ -605,15 +841,15 @@ void Deriver::run() {
   b.setInsertionPointToEnd(body);
   for (EinsumOp op : stream.reductions)
     reduce(op);
-  SmallVector<Value> results =
-      llvm::map_to_vector(outside, [&](Value tensor) {
-        return finish(tensor.getDefiningOp<EinsumOp>());
-      });
+  SmallVector<Value> results = llvm::map_to_vector(outside, [&](Value tensor) {
+    auto op = tensor.getDefiningOp<EinsumOp>();
+    return stream.late.contains(op) ? lateTensor(op, Step::Final) : finish(op);
+  });
   ReturnOp::create(b, cascade.getLoc(), results);
   MLIRContext *ctx = cascade.getContext();
   SmallVector<StringAttr> parallel(stream.rows);
-  auto tile = b.getDictionaryAttr(
-      b.getNamedAttr(n0, b.getI64IntegerAttr(kStreamTile)));
+  auto tile =
+      b.getDictionaryAttr(b.getNamedAttr(n0, b.getI64IntegerAttr(kStreamTile)));
   kernel.setScheduleAttr(
       ScheduleAttr::get(ctx, parallel, n1, tile, StringAttr(), 1));
   shareEinsums(*body);
@@ -621,11 +857,11 @@ void Deriver::run() {
   // keep reading the old definition until they are gone.
   for (auto [tensor, result] : llvm::zip(outside, kernel.getResults()))
     tensor.replaceUsesWithIf(result, [&](OpOperand &use) {
-      return !isMember(use.getOwner()) &&
-             !kernel->isAncestor(use.getOwner());
+      return !isMember(use.getOwner()) && !kernel->isAncestor(use.getOwner());
     });
 }
 
-void attn::deriveOnline(CascadeOp cascade, const Stream &stream) {
-  Deriver(cascade, stream).run();
+void attn::deriveStreams(CascadeOp cascade) {
+  for (const Stream &stream : findStreams(cascade))
+    Deriver(cascade, stream).run();
 }

@@ -1,5 +1,7 @@
 //===- Streams.cpp - which reductions stream together -----------*- C++ -*-===//
 #include "passes/derive/Streams.h"
+#include "dialect/PrintExpr.h"
+#include "passes/derive/Laws.h"
 
 using namespace mlir;
 using namespace attn;
@@ -9,9 +11,24 @@ bool Stream::isLate(Value tensor) const {
   return op && (reductions.contains(op) || late.contains(op));
 }
 
+bool Stream::isMember(EinsumOp op) const {
+  return reductions.contains(op) || points.contains(op) || late.contains(op);
+}
+
+StreamTensors Stream::tensors() const {
+  return {[this](Value v) { return isLate(v); },
+          [this](Value v) -> EinsumOp {
+            return isPoint(v) ? v.getDefiningOp<EinsumOp>() : EinsumOp();
+          }};
+}
+
 bool Stream::isPoint(Value tensor) const {
   auto op = tensor.getDefiningOp<EinsumOp>();
   return op && points.contains(op);
+}
+
+static std::string nameOf(EinsumOp op) {
+  return cast<StringAttr>(op.getNames()[0]).str();
 }
 
 static bool contains(ArrayAttr ranks, StringAttr rank) {
@@ -22,6 +39,60 @@ static SmallVector<ReadOp> readsOf(EinsumOp op) {
   SmallVector<ReadOp> reads;
   op.walk([&](ReadOp read) { reads.push_back(read); });
   return reads;
+}
+
+/// True if presence of a map over rows is its own affair.
+static bool hasCondition(Value tensor) {
+  auto op = tensor.getDefiningOp<EinsumOp>();
+  return op && !op.isReduction() && !op.getMap().getOps<WhereOp>().empty();
+}
+
+Form attn::summandForm(FormAnalysis &forms, EinsumOp op) {
+  Value summand = op.getMapYield().getOperand(0);
+  auto kind = op.builtinReduce();
+  Form form =
+      kind == Reduce::sum ? forms.ofSummand(summand) : forms.of(summand);
+  if (form.kind != Form::Scale && form.kind != Form::Shift)
+    return form;
+  // Where a statistic is absent in the end, no point of the row is present.
+  llvm::SetVector<Value> required;
+  auto collect = [&](ArrayRef<ShiftTerm> shift) {
+    for (const ShiftTerm &term : shift)
+      if (kind == Reduce::count || hasCondition(term.tensor))
+        required.insert(term.tensor);
+  };
+  collect(form.shift);
+  for (const Exponential &e : form.exponentials)
+    collect(e.shift);
+  for (const ShiftFactor &factor : form.shifts)
+    collect(factor.shift);
+  if (kind == Reduce::count) {
+    for (const LateFactor &factor : form.factors)
+      if (factor.kind != LateFactor::Clears)
+        required.insert(factor.tensor);
+    // It asks for presence alone.
+    bool clears = llvm::any_of(form.factors, [](const LateFactor &factor) {
+      return factor.kind == LateFactor::Clears;
+    });
+    if (clears)
+      return Form::other("a choice by unfinished statistics");
+    form = {Form::Scale, {}, {}, {}, {}, {}};
+  }
+  for (Value tensor : required)
+    form.factors.push_back({LateFactor::Requires, tensor});
+  return form;
+}
+
+/// A read at the reader's own coordinates, in its map or its guard.
+static bool isPlain(ReadOp read, EinsumOp op) {
+  if (read->getParentRegion() != &op.getGuard())
+    return isPlainRead(read, op);
+  Coordinates at = coordinatesOf(strings(op.getSpace()), op.getGuard().front());
+  return llvm::all_of(
+      llvm::zip(read.getIndices(), read.getTensor().getType().getRanks()),
+      [&](auto pair) {
+        return at.lookup(std::get<1>(pair)) == std::get<0>(pair);
+      });
 }
 
 /// True if the value of `read` enters an index of another access: what is
@@ -60,8 +131,8 @@ public:
 private:
   /// Order does not matter to it, and it has an identity.
   static bool isCommutative(EinsumOp op) {
-    constexpr Reduce kinds[] = {Reduce::sum, Reduce::prod, Reduce::max,
-                                Reduce::min, Reduce::any,  Reduce::all,
+    constexpr Reduce kinds[] = {Reduce::sum,  Reduce::prod, Reduce::max,
+                                Reduce::min,  Reduce::any,  Reduce::all,
                                 Reduce::count};
     auto kind = op.builtinReduce();
     return kind && llvm::is_contained(kinds, *kind);
@@ -76,20 +147,33 @@ private:
   }
 
   bool collect(EinsumOp op, Stream &stream);
-  std::optional<Stream> streamOf(EinsumOp sink, bool fuseLate);
+  std::optional<Stream> attempt(EinsumOp sink, Stream &stream);
+  std::optional<Stream> streamOf(EinsumOp sink);
   void join(Stream &stream, ArrayRef<EinsumOp> candidates);
-  bool isRepairable(const Stream &stream);
+  void addEpilogue(Stream &stream);
+  /// Empty, or the law that refuses and why.
+  struct Refusal {
+    Law law;
+    std::string condition;
+  };
+  std::optional<Refusal> refusal(const Stream &stream);
+  std::optional<Refusal> refusal(EinsumOp op, const Form &form);
   bool isWorthwhile(const Stream &stream);
   bool dependsOnOp(Operation *op, Operation *other);
 
   CascadeOp cascade;
   DenseSet<Operation *> claimed;
+  /// Of a claimed reduction, all of its stream.
+  DenseMap<Operation *, SmallVector<Operation *>> together;
+  /// Reductions that are complete before the stream that is tried.
+  DenseSet<Operation *> finished;
   bool fuseLate = true;
 };
 
 } // namespace
 
-/// True if the definition of `op` needs that of `other`.
+/// True if the definition of `op` needs that of `other`. The reductions of a
+/// stream that was found are computed together: one needs what all need.
 bool Finder::dependsOnOp(Operation *op, Operation *other) {
   SmallVector<Operation *> work{op};
   DenseSet<Operation *> seen;
@@ -99,6 +183,7 @@ bool Finder::dependsOnOp(Operation *op, Operation *other) {
       continue;
     if (current == other)
       return true;
+    llvm::append_range(work, together.lookup(current));
     current->walk([&](Operation *inner) {
       for (Value operand : inner->getOperands())
         if (isa<NamedTensorType>(operand.getType()))
@@ -114,14 +199,15 @@ bool Finder::dependsOnOp(Operation *op, Operation *other) {
 bool Finder::collect(EinsumOp op, Stream &stream) {
   for (ReadOp read : readsOf(op)) {
     auto def = read.getTensor().getDefiningOp<EinsumOp>();
-    if (!def || def.getNumResults() != 1 || claimed.contains(def))
+    if (!def || def.getNumResults() != 1 || claimed.contains(def) ||
+        finished.contains(def))
       continue;
     if (stream.reductions.contains(def) || stream.points.contains(def) ||
         stream.late.contains(def))
       continue;
     bool inGuard = read->getParentRegion() == &op.getGuard();
-    bool isPlain = !inGuard && isPlainRead(read, op) && !isIndex(read);
-    if (isPlain && contains(def.getSpace(), stream.rank) &&
+    bool isOwnPoint = isPlain(read, op) && !isIndex(read);
+    if (isOwnPoint && !inGuard && contains(def.getSpace(), stream.rank) &&
         !contains(def.getReduced(), stream.rank)) {
       // A reduction over a row would need other rows.
       bool crossesRows = llvm::any_of(def.getReduced(), [&](Attribute rank) {
@@ -133,7 +219,7 @@ bool Finder::collect(EinsumOp op, Stream &stream) {
         stream.points.insert(def);
       continue;
     }
-    if (!fuseLate || !isPlain || contains(def.getSpace(), stream.rank))
+    if (!fuseLate || !isOwnPoint || contains(def.getSpace(), stream.rank))
       continue;
     if (streamedRank(def) == stream.rank) {
       if (readsBasePoint(def) || !collect(def, stream))
@@ -159,62 +245,72 @@ bool Finder::collect(EinsumOp op, Stream &stream) {
   return true;
 }
 
-/// Everything read from outside must be finished before the stream starts.
-bool Finder::isRepairable(const Stream &stream) {
-  auto members = [&](auto fn) {
-    for (auto *set : {&stream.reductions, &stream.points, &stream.late})
-      for (EinsumOp op : *set)
-        fn(op);
-  };
-  bool legal = true;
-  members([&](EinsumOp op) {
-    for (ReadOp read : readsOf(op)) {
-      Operation *def = read.getTensor().getDefiningOp();
-      auto einsum = dyn_cast_or_null<EinsumOp>(def);
-      bool member = einsum && (stream.reductions.contains(einsum) ||
-                               stream.points.contains(einsum) ||
-                               stream.late.contains(einsum));
-      if (!def)
-        continue;
-      if (member) {
-        bool inGuard = read->getParentRegion() == &op.getGuard();
-        legal &= !inGuard && isPlainRead(read, op) && !isIndex(read);
-        continue;
+/// Everything read from outside must be finished before the stream starts, and
+/// what moves in it must be repairable.
+std::optional<Finder::Refusal> Finder::refusal(const Stream &stream) {
+  for (auto *set : {&stream.reductions, &stream.points, &stream.late})
+    for (EinsumOp op : *set)
+      for (ReadOp read : readsOf(op)) {
+        Operation *def = read.getTensor().getDefiningOp();
+        if (!def)
+          continue;
+        auto einsum = dyn_cast<EinsumOp>(def);
+        if (einsum && stream.isMember(einsum)) {
+          // Whether a fibre exists is asked when its reduction is finished.
+          bool inGuard = read->getParentRegion() == &op.getGuard();
+          bool isFinished =
+              stream.reductions.contains(op) && stream.isLate(read.getTensor());
+          if ((inGuard && !isFinished) || !isPlain(read, op) || isIndex(read))
+            return Refusal{Law::Online,
+                           tensorName(read.getTensor()).str() +
+                               " is read elsewhere than at its own point"};
+          continue;
+        }
+        for (EinsumOp reduction : stream.reductions)
+          if (dependsOnOp(def, reduction))
+            return Refusal{Law::Online, tensorName(read.getTensor()).str() +
+                                            " needs all of " +
+                                            nameOf(reduction)};
       }
-      for (EinsumOp reduction : stream.reductions)
-        legal &= !dependsOnOp(def, reduction);
-    }
-  });
-  if (!legal)
-    return false;
+  FormAnalysis forms(stream.tensors());
+  for (EinsumOp op : stream.reductions)
+    if (auto why = refusal(op, summandForm(forms, op)))
+      return why;
+  return std::nullopt;
+}
 
-  FormAnalysis forms({[&](Value v) { return stream.isLate(v); },
-                      [&](Value v) -> EinsumOp {
-                        return stream.isPoint(v) ? v.getDefiningOp<EinsumOp>()
-                                                 : EinsumOp();
-                      }});
-  for (EinsumOp op : stream.reductions) {
-    const Form &form = forms.of(op.getMapYield().getOperand(0));
-    if (form.kind == Form::Free)
-      continue;
-    // * distributes over sum alone.
-    if (form.kind != Form::Scale || op.builtinReduce() != Reduce::sum)
-      return false;
-    // The repair depends only on ranks that the accumulator keeps.
-    auto kept = [&](Value tensor) {
-      return llvm::all_of(
-          cast<NamedTensorType>(tensor.getType()).getRanks(),
-          [&](StringAttr rank) { return contains(op.getSpace(), rank); });
-    };
-    for (const Exponential &e : form.exponentials)
-      for (const ShiftTerm &term : e.shift)
-        if (!kept(term.tensor))
-          return false;
-    for (const LateFactor &factor : form.factors)
-      if (!kept(factor.tensor))
-        return false;
-  }
-  return true;
+/// Conditions of ONLINE, ONLINE-LINEAR, ONLINE-SHIFT and HOIST on one map.
+std::optional<Finder::Refusal> Finder::refusal(EinsumOp op, const Form &form) {
+  if (form.kind == Form::Free)
+    return std::nullopt;
+  if (form.kind == Form::Other)
+    return Refusal{Law::Online, "no repair of " + form.why};
+  Reduce kind = *op.builtinReduce();
+  std::string name = stringifyReduce(kind).str();
+  bool isExtremum = kind == Reduce::max || kind == Reduce::min;
+  bool isMovedExtremum = isExtremum && form.kind == Form::Shift;
+  if (kind != Reduce::sum && kind != Reduce::count && !isMovedExtremum)
+    return Refusal{Law::Hoist, "* does not distribute over " + name};
+  // The repair depends only on ranks that the accumulator keeps.
+  SmallVector<Value> moving;
+  auto collect = [&](ArrayRef<ShiftTerm> shift) {
+    for (const ShiftTerm &term : shift)
+      moving.push_back(term.tensor);
+  };
+  collect(form.shift);
+  for (const Exponential &e : form.exponentials)
+    collect(e.shift);
+  for (const ShiftFactor &factor : form.shifts)
+    collect(factor.shift);
+  for (const LateFactor &factor : form.factors)
+    moving.push_back(factor.tensor);
+  for (Value tensor : moving)
+    for (StringAttr rank : cast<NamedTensorType>(tensor.getType()).getRanks())
+      if (!contains(op.getSpace(), rank))
+        return Refusal{Law::Online,
+                       tensorName(tensor).str() + " has rank " + rank.str() +
+                           ", which the accumulator does not keep"};
+  return std::nullopt;
 }
 
 /// A kernel pays when points are computed, not just read.
@@ -224,11 +320,8 @@ bool Finder::isWorthwhile(const Stream &stream) {
          stream.reductions.size() > 1;
 }
 
-std::optional<Stream> Finder::streamOf(EinsumOp sink, bool late) {
-  fuseLate = late;
-  if (readsBasePoint(sink))
-    return std::nullopt;
-  Stream stream;
+std::optional<Stream> Finder::attempt(EinsumOp sink, Stream &stream) {
+  stream = {};
   stream.rank = streamedRank(sink);
   stream.rows = strings(sink.getSpace());
   if (!collect(sink, stream))
@@ -239,33 +332,116 @@ std::optional<Stream> Finder::streamOf(EinsumOp sink, bool late) {
       return !contains(op.getSpace(), rank);
     });
   // Points may lack a rank, but every further rank of theirs is their own.
-  if (stream.rows.empty() || !isRepairable(stream) || !isWorthwhile(stream))
+  if (stream.rows.empty() || !isWorthwhile(stream))
     return std::nullopt;
+  if (auto why = refusal(stream)) {
+    noteRefusal(cascade, why->law, nameOf(sink), why->condition);
+    return std::nullopt;
+  }
   return stream;
+}
+
+/// The stream that ends in `sink`: with all that it needs over the rank, or as
+/// much of it as the laws allow, the rest being finished in a pass before.
+std::optional<Stream> Finder::streamOf(EinsumOp sink) {
+  if (readsBasePoint(sink))
+    return std::nullopt;
+  fuseLate = true;
+  finished.clear();
+  Stream tried;
+  std::optional<Stream> stream = attempt(sink, tried);
+  // What others need comes first.
+  SmallVector<EinsumOp> needed(tried.reductions.begin(),
+                               tried.reductions.end());
+  for (EinsumOp op : needed) {
+    if (stream || op == sink)
+      break;
+    finished.insert(op);
+    stream = attempt(sink, tried);
+  }
+  finished.clear();
+  if (stream)
+    return stream;
+  fuseLate = false;
+  return attempt(sink, tried);
 }
 
 /// PRODUCT: further reductions over the rank that read what this stream has on
 /// the way run with it.
 void Finder::join(Stream &stream, ArrayRef<EinsumOp> candidates) {
   for (EinsumOp op : candidates) {
-    bool shares = llvm::any_of(readsOf(op), [&](ReadOp read) {
-      return stream.isPoint(read.getTensor()) ||
-             stream.isLate(read.getTensor());
-    });
     bool keepsRows = llvm::all_of(stream.rows, [&](StringAttr rank) {
       return contains(op.getSpace(), rank);
     });
-    if (!shares || !keepsRows || claimed.contains(op) ||
-        stream.reductions.contains(op) || stream.points.contains(op) ||
+    if (!keepsRows || claimed.contains(op) || stream.isMember(op) ||
         streamedRank(op) != stream.rank || readsBasePoint(op))
+      continue;
+    // What members take for finished stays so.
+    if (llvm::any_of(stream.reductions,
+                     [&](EinsumOp member) { return dependsOnOp(member, op); }))
       continue;
     fuseLate = true;
     Stream trial = stream;
     if (!collect(op, trial))
       continue;
     trial.reductions.insert(op);
-    if (isRepairable(trial))
+    // It shares if it, or a point that it brings, reads a member.
+    auto reads = [&](EinsumOp member) {
+      return !stream.isMember(member) &&
+             llvm::any_of(readsOf(member), [&](ReadOp read) {
+               return stream.isPoint(read.getTensor()) ||
+                      stream.isLate(read.getTensor());
+             });
+    };
+    bool shares = llvm::any_of(trial.reductions, reads) ||
+                  llvm::any_of(trial.points, reads);
+    if (shares && !refusal(trial)) {
+      noteLaw(cascade, Law::Product, nameOf(op));
       stream = std::move(trial);
+    }
+  }
+}
+
+/// Maps over rows that finish what the stream made run in its kernel.
+void Finder::addEpilogue(Stream &stream) {
+  auto isCovered = [&](EinsumOp op) {
+    return llvm::all_of(strings(op.getSpace()), [&](StringAttr rank) {
+      return llvm::any_of(stream.reductions, [&](EinsumOp reduction) {
+        return contains(reduction.getSpace(), rank);
+      });
+    });
+  };
+  auto fits = [&](EinsumOp op) {
+    if (op.isReduction() || op.getNumResults() != 1 || stream.isMember(op) ||
+        claimed.contains(op) || !op.getGuard().empty() || !isCovered(op) ||
+        !llvm::all_of(stream.rows, [&](StringAttr rank) {
+          return contains(op.getSpace(), rank);
+        }))
+      return false;
+    bool finishes = false;
+    for (ReadOp read : readsOf(op)) {
+      Value tensor = read.getTensor();
+      if (stream.isLate(tensor)) {
+        if (!isPlainRead(read, op) || isIndex(read))
+          return false;
+        finishes = true;
+        continue;
+      }
+      // All else is there before the kernel runs.
+      if (Operation *def = tensor.getDefiningOp())
+        for (EinsumOp reduction : stream.reductions)
+          if (isa<EquationsOp>(def) || dependsOnOp(def, reduction))
+            return false;
+    }
+    return finishes;
+  };
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (auto op : cascade.getBody().front().getOps<EinsumOp>())
+      if (fits(op)) {
+        stream.late.insert(op);
+        changed = true;
+      }
   }
 }
 
@@ -292,14 +468,15 @@ SmallVector<Stream> Finder::run() {
   for (EinsumOp sink : sorted) {
     if (claimed.contains(sink))
       continue;
-    std::optional<Stream> stream = streamOf(sink, /*late=*/true);
-    if (!stream)
-      stream = streamOf(sink, /*late=*/false);
+    std::optional<Stream> stream = streamOf(sink);
     if (!stream)
       continue;
     join(*stream, sorted);
-    for (EinsumOp op : stream->reductions)
+    addEpilogue(*stream);
+    for (EinsumOp op : stream->reductions) {
       claimed.insert(op);
+      together[op].assign(stream->reductions.begin(), stream->reductions.end());
+    }
     // A point of this stream is no stream of its own.
     for (EinsumOp op : stream->points)
       if (llvm::all_of(op->getUsers(), [&](Operation *user) {

@@ -21,9 +21,15 @@ struct Stream {
   /// Maps over rows that depend on the reductions and that points read.
   llvm::SetVector<EinsumOp> late;
 
+  bool isMember(EinsumOp op) const;
   bool isLate(mlir::Value tensor) const;
   bool isPoint(mlir::Value tensor) const;
+  /// For the analysis of forms; refers to this stream.
+  StreamTensors tensors() const;
 };
+
+/// The form of what a reduction of a stream combines.
+Form summandForm(FormAnalysis &forms, EinsumOp op);
 
 /// Streams of the cascade, producers before consumers. What is in none runs
 /// alone.

@@ -1,0 +1,52 @@
+//===- Laws.h - laws, where they fired, where they refused ------*- C++ -*-===//
+// One row a law (Laws.def). What fired and what was refused, and by which
+// condition, is kept on the cascade for whoever explains or counts it.
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_PASSES_DERIVE_LAWS_H
+#define ATTN_PASSES_DERIVE_LAWS_H
+
+#include "dialect/Attn.h"
+#include "llvm/ADT/Twine.h"
+
+namespace attn {
+
+enum class Law {
+#define ATTN_LAW(id, name, identity, conditions, apply) id,
+#include "passes/derive/Laws.def"
+};
+
+using LawFn = void (*)(CascadeOp);
+
+struct LawRow {
+  Law law;
+  llvm::StringLiteral name, identity, conditions;
+  LawFn apply;
+};
+
+/// The table, in the order of application.
+llvm::ArrayRef<LawRow> laws();
+const LawRow &row(Law law);
+
+/// Applies all rows, each function once.
+void applyLaws(CascadeOp cascade);
+
+/// A law at a statement, with the condition that failed if it refused.
+struct LawEvent {
+  std::string law, statement, condition;
+};
+
+void noteLaw(CascadeOp cascade, Law law, const llvm::Twine &statement);
+void noteRefusal(CascadeOp cascade, Law law, const llvm::Twine &statement,
+                 const llvm::Twine &condition);
+/// Attributes `attn.laws` and `attn.refusals` of a derived cascade.
+llvm::SmallVector<LawEvent> lawsOf(CascadeOp cascade);
+llvm::SmallVector<LawEvent> refusalsOf(CascadeOp cascade);
+
+// Functions of the rows, one file each.
+void joinRanks(CascadeOp cascade);     // JoinRanks.cpp
+void separateSums(CascadeOp cascade);  // Separate.cpp
+void reassociate(CascadeOp cascade);   // Reassociate.cpp
+void deriveStreams(CascadeOp cascade); // Streams.cpp, Online.cpp
+
+} // namespace attn
+#endif // ATTN_PASSES_DERIVE_LAWS_H

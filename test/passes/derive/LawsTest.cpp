@@ -1,0 +1,250 @@
+//===- LawsTest.cpp - each law on random values -------------------------===//
+// The identities of Laws.def, on random rows with infinities, empty sets, one
+// point, and cuts at any place: what a law makes of a row equals what the row
+// says. A law without a property here fails.
+//===----------------------------------------------------------------------===//
+#include <cmath>
+#include <functional>
+#include <gtest/gtest.h>
+#include <limits>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace {
+
+constexpr double inf = std::numeric_limits<double>::infinity();
+
+/// One row: scores and values of its points, some points absent.
+struct Row {
+  std::vector<double> x, v;
+  std::vector<bool> present;
+  size_t size() const { return x.size(); }
+};
+
+class Random {
+public:
+  explicit Random(unsigned seed) : engine(seed) {}
+  double normal() { return std::normal_distribution<double>()(engine); }
+  size_t below(size_t n) {
+    return std::uniform_int_distribution<size_t>(0, n - 1)(engine);
+  }
+  bool chance(double p) { return std::bernoulli_distribution(p)(engine); }
+
+  /// Rows of length 0, 1, primes and more; `infinite`: some scores are -inf.
+  Row row(bool infinite = false) {
+    constexpr size_t lengths[] = {0, 1, 2, 7, 64, 131};
+    Row row;
+    double absent = chance(0.2) ? 1.0 : chance(0.5) ? 0.3 : 0.0;
+    for (size_t i = 0, n = lengths[below(6)]; i < n; ++i) {
+      row.x.push_back(infinite && chance(0.2) ? -inf : 3 * normal());
+      row.v.push_back(normal());
+      row.present.push_back(!chance(absent));
+    }
+    return row;
+  }
+  /// Ends of pieces that cover `size` points, empty ones among them.
+  std::vector<size_t> cuts(size_t size) {
+    std::vector<size_t> ends;
+    for (size_t at = 0; at < size || ends.empty();)
+      ends.push_back(at = std::min(size, at + below(size / 2 + 2)));
+    return ends;
+  }
+
+private:
+  std::mt19937 engine;
+};
+
+void expectNear(double got, double want) {
+  if (std::isinf(want) || std::isnan(want)) {
+    EXPECT_EQ(std::isnan(got), std::isnan(want));
+    if (std::isinf(want)) {
+      EXPECT_EQ(got, want);
+    }
+    return;
+  }
+  EXPECT_NEAR(got, want, 1e-10 * std::max(1.0, std::abs(want)));
+}
+
+/// sum of f over the present points from `begin` to `end`.
+double sum(const Row &row, size_t begin, size_t end,
+           const std::function<double(size_t)> &f) {
+  double total = 0;
+  for (size_t i = begin; i < end; ++i)
+    if (row.present[i])
+      total += f(i);
+  return total;
+}
+double sum(const Row &row, const std::function<double(size_t)> &f) {
+  return sum(row, 0, row.size(), f);
+}
+double max(const Row &row, size_t begin, size_t end) {
+  double most = -inf;
+  for (size_t i = begin; i < end; ++i)
+    if (row.present[i])
+      most = std::max(most, row.x[i]);
+  return most;
+}
+double finite(double m) { return m == -inf ? 0 : m; }
+/// h of exp: 1 between equal states, empty ones among them.
+double repair(double before, double now) {
+  return before == now ? 1 : std::exp(before - now);
+}
+
+//===----------------------------------------------------------------------===//
+// Properties
+//===----------------------------------------------------------------------===//
+
+void hoist(Random &random) {
+  Row row = random.row();
+  double c = random.normal(), l = random.normal();
+  expectNear(sum(row, [&](size_t i) { return c * row.x[i]; }),
+             c * sum(row, [&](size_t i) { return row.x[i]; }));
+  // A division by a sum that is 0 leaves a row without points 0.
+  bool any = sum(row, [](size_t) { return 1.0; }) > 0;
+  double s = any ? l : 0;
+  expectNear(sum(row, [&](size_t i) { return row.x[i] / s; }),
+             any ? sum(row, [&](size_t i) { return row.x[i]; }) / s : 0);
+}
+
+void online(Random &random) {
+  Row row = random.row(/*infinite=*/true);
+  double m = -inf, a = 0;
+  size_t begin = 0;
+  for (size_t end : random.cuts(row.size())) {
+    double now = std::max(m, max(row, begin, end));
+    a = a * repair(m, now) + sum(row, begin, end, [&](size_t i) {
+          return std::exp(row.x[i] - finite(now)) * row.v[i];
+        });
+    m = now;
+    begin = end;
+  }
+  expectNear(a, sum(row, [&](size_t i) {
+               return std::exp(row.x[i] - finite(max(row, 0, row.size()))) *
+                      row.v[i];
+             }));
+}
+
+/// sum (x - a)^2 v and its lower moments, a the running mean.
+void onlineLinear(Random &random) {
+  Row row = random.row();
+  double count = 0, total = 0, a = 0, m0 = 0, m1 = 0, m2 = 0;
+  size_t begin = 0;
+  for (size_t end : random.cuts(row.size())) {
+    count += sum(row, begin, end, [](size_t) { return 1.0; });
+    total += sum(row, begin, end, [&](size_t i) { return row.x[i]; });
+    double now = total / count; // NaN while there is nothing
+    double move = a - now;
+    if (!(std::abs(move) < inf))
+      move = 0;
+    m2 += 2 * move * m1 + move * move * m0;
+    m1 += move * m0;
+    auto part = [&](int power) {
+      return sum(row, begin, end, [&](size_t i) {
+        return std::pow(row.x[i] - now, power) * row.v[i];
+      });
+    };
+    m0 += part(0);
+    m1 += part(1);
+    m2 += part(2);
+    if (count > 0)
+      a = now;
+    begin = end;
+  }
+  double mean = total / count;
+  expectNear(m1,
+             sum(row, [&](size_t i) { return (row.x[i] - mean) * row.v[i]; }));
+  expectNear(m2, sum(row, [&](size_t i) {
+               return (row.x[i] - mean) * (row.x[i] - mean) * row.v[i];
+             }));
+}
+
+void onlineShift(Random &random) {
+  Row row = random.row();
+  double a = 0, m = -inf;
+  size_t begin = 0;
+  for (size_t end : random.cuts(row.size())) {
+    double now = a + random.normal();
+    m = std::max(m + (a - now), max(row, begin, end) - now);
+    a = now;
+    begin = end;
+  }
+  expectNear(m, max(row, 0, row.size()) - a);
+}
+
+void separate(Random &random) {
+  Row row = random.row();
+  double c = random.normal(), d = random.normal();
+  expectNear(sum(row, [&](size_t i) { return (c * row.x[i] + d) * row.v[i]; }),
+             c * sum(row, [&](size_t i) { return row.x[i] * row.v[i]; }) +
+                 d * sum(row, [&](size_t i) { return row.v[i]; }));
+}
+
+void product(Random &random) {
+  Row row = random.row();
+  double s = 0, m = -inf;
+  for (size_t i = 0; i < row.size(); ++i)
+    if (row.present[i]) {
+      s += row.x[i];
+      m = std::max(m, row.x[i]);
+    }
+  expectNear(s, sum(row, [&](size_t i) { return row.x[i]; }));
+  expectNear(m, max(row, 0, row.size()));
+}
+
+/// States of any two pieces, in either order.
+void merge(Random &random) {
+  Row row = random.row(/*infinite=*/true);
+  size_t cut = random.below(row.size() + 1);
+  auto state = [&](size_t begin, size_t end) {
+    double m = max(row, begin, end);
+    return std::pair(m, sum(row, begin, end, [&](size_t i) {
+                       return std::exp(row.x[i] - finite(m)) * row.v[i];
+                     }));
+  };
+  auto [m1, a1] = state(0, cut);
+  auto [m2, a2] = state(cut, row.size());
+  auto [m, a] = state(0, row.size());
+  double most = std::max(m1, m2);
+  expectNear(most, m);
+  expectNear(a1 * repair(m1, most) + a2 * repair(m2, most), a);
+}
+
+const std::map<std::string, void (*)(Random &)> properties = {
+    {"HOIST", hoist},
+    {"ONLINE", online},
+    {"ONLINE-LINEAR", onlineLinear},
+    {"ONLINE-SHIFT", onlineShift},
+    {"SEPARATE", separate},
+    {"PRODUCT", product},
+    {"MERGE", merge},
+};
+
+TEST(Laws, Properties) {
+  const char *names[] = {
+#define ATTN_LAW(id, name, identity, conditions, apply) name,
+#include "passes/derive/Laws.def"
+  };
+  for (const char *name : names) {
+    auto it = properties.find(name);
+    ASSERT_NE(it, properties.end()) << name << " has no property";
+    for (unsigned seed = 0; seed < 500; ++seed) {
+      SCOPED_TRACE(std::string(name) + " " + std::to_string(seed));
+      Random random(seed);
+      it->second(random);
+      if (HasFailure())
+        return;
+    }
+  }
+}
+
+/// What the laws must refuse is not true: a factor under max that may be
+/// negative, a factor of another map than *.
+TEST(Laws, Refusals) {
+  EXPECT_NE(std::max(-1.0 * 1, -1.0 * 2), -1.0 * std::max(1, 2));
+  auto other = [](double x, double y) { return x + y + x * y; };
+  EXPECT_NE(other(6.0 / 2, 1), other(6.0, 1) / 2);
+}
+
+} // namespace
