@@ -156,5 +156,14 @@ LogicalResult tile::StreamOp::verifyRegions() {
       getResultTypes() != getInit().getTypes() ||
       arguments.drop_front().getTypes() != getInit().getTypes())
     return emitOpError("(stream_c2) types of the carried tiles differ");
+  if (getClassify().empty())
+    return success();
+  auto holds = yieldOf(getClassify());
+  auto isBool = [](Type type) { return type.isInteger(1); };
+  if (!holds || holds.getNumOperands() != 2 ||
+      !llvm::all_of(holds.getOperandTypes(), isBool) ||
+      getClassify().getNumArguments() != 1 ||
+      !getClassify().getArgument(0).getType().isInteger(32))
+    return emitOpError("(stream_c3) classify maps an i32 to two bools");
   return success();
 }

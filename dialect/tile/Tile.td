@@ -137,17 +137,23 @@ def Tile_StreamOp : Tile_Op<"stream", [SingleBlock, NoTerminator]> {
     `attn.map` of the body that carries the unit attribute `bounded` is true;
     back ends emit that part without them. An empty range leaves the state.
 
+    What a range cannot say, `classify` says a step at a time: from the step
+    (i32) it yields two bools. Where the first is false the step has no points
+    and may be left out; where the second is false the step is not full,
+    whatever the range says.
+
     Constraints: stream_c1: arguments are the step (i32), then the carried
-    tiles; stream_c2: init, arguments, yields and results agree in type.
+    tiles; stream_c2: init, arguments, yields and results agree in type;
+    stream_c3: classify maps an i32 to two i1.
   }];
   let arguments = (ins StrAttr:$rank, I32:$lower, I32:$fullLower,
                        I32:$fullUpper, I32:$upper,
                        Variadic<Tile_TileType>:$init);
   let results = (outs Variadic<Tile_TileType>:$results);
-  let regions = (region SizedRegion<1>:$body);
+  let regions = (region SizedRegion<1>:$body, MaxSizedRegion<1>:$classify);
   let assemblyFormat = [{
     $rank `in` $lower `,` $fullLower `,` $fullUpper `,` $upper
-    `carry` `(` $init `)` $body attr-dict
+    `carry` `(` $init `)` $body (`classify` $classify^)? attr-dict
     `:` functional-type($init, $results)
   }];
   let hasRegionVerifier = 1;

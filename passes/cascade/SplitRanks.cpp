@@ -104,11 +104,14 @@ private:
   }
 
   /// Real or bool values that compute something from tensors. Indices stay:
-  /// accesses must remain visible where they are.
+  /// accesses must remain visible where they are. So do conditions on integers:
+  /// they are cheap, and say where points are.
   bool isWorthNaming(Value value) {
     if (isa<ReadOp>(value.getDefiningOp()) || value.getType().isInteger(32) ||
         value.getType().isInteger(64))
       return false;
+    bool isCondition = value.getType().isInteger(1);
+    bool real = false;
     SmallVector<Value> work{value};
     SmallPtrSet<Operation *, 16> seen;
     bool reads = false;
@@ -119,11 +122,12 @@ private:
       if (auto read = dyn_cast<ReadOp>(def)) {
         // A run-time scalar is no work to share.
         reads |= !read.getIndices().empty();
+        real |= isa<FloatType>(read.getType());
         continue;
       }
       llvm::append_range(work, def->getOperands());
     }
-    return reads;
+    return reads && (real || !isCondition);
   }
 
   Value outline(Value value, const llvm::SmallBitVector &ranks) {

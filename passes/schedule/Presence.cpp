@@ -14,7 +14,7 @@ bool attn::isTrivialGuard(EinsumOp op) {
   return matchPattern(yield.getOperand(0), m_One());
 }
 
-static bool mayBeAbsentValue(Value value) {
+bool attn::mayBeAbsentValue(Value value) {
   Operation *def = value.getDefiningOp();
   if (!def)
     return false;
@@ -79,11 +79,22 @@ std::string PresenceConditions::text(Value value) {
     os << '%' << value.getAsOpaquePointer();
     return result;
   }
-  os << def->getName() << def->getAttrDictionary() << '(';
+  os << def->getName();
+  // Where they are both present, reads with other bounds agree.
+  if (!isa<ReadOp>(def))
+    os << def->getAttrDictionary();
+  os << '(';
   for (Value operand : def->getOperands())
     os << text(operand) << ',';
   os << ')';
   return result;
+}
+
+/// Of equal conditions, one that is known to be present.
+void PresenceConditions::remember(const std::string &text, Value condition) {
+  auto [it, isNew] = sources.try_emplace(text, condition);
+  if (!isNew && mayBeAbsentValue(it->second) && !mayBeAbsentValue(condition))
+    it->second = condition;
 }
 
 const PresenceConditions::Texts &PresenceConditions::of(EinsumOp op) {
@@ -99,7 +110,7 @@ const PresenceConditions::Texts &PresenceConditions::of(EinsumOp op) {
     conjuncts(cast<YieldOp>(op.getGuard().front().back()).getOperand(0), parts);
     for (Value part : parts) {
       std::string name = text(part);
-      sources.try_emplace(name, part);
+      remember(name, part);
       result.insert(name);
     }
   }
@@ -136,7 +147,7 @@ PresenceConditions::Texts PresenceConditions::of(Value value) {
     conjuncts(where.getCondition(), parts);
     for (Value part : parts) {
       std::string name = text(part);
-      sources.try_emplace(name, part);
+      remember(name, part);
       result.insert(name);
     }
     return result;

@@ -57,6 +57,7 @@ private:
   };
   std::optional<Linear> linearForm(mlir::Value value);
   std::string coordinateName(mlir::BlockArgument argument);
+  void remember(const std::string &text, mlir::Value condition);
 
   const KernelRanks &ranks;
   std::map<const void *, Texts> cache;
@@ -67,6 +68,8 @@ private:
 bool isTrivialGuard(EinsumOp op);
 /// False if every point of the tensor is known to be present.
 bool mayBeAbsent(mlir::Value tensor);
+/// The same for a value of an einsum's region.
+bool mayBeAbsentValue(mlir::Value value);
 
 } // namespace attn
 #endif // ATTN_PASSES_SCHEDULE_PRESENCE_H

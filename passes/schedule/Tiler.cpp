@@ -461,8 +461,10 @@ void Tiler::buildBounds() {
   for (const std::string &text : all) {
     Value source = conditions.source(text);
     SmallVector<LinearCondition> linear = conditions.linear(source);
-    if (linear.empty())
+    if (linear.empty()) {
+      unordered.insert(text);
       continue;
+    }
     bounded.insert(text);
     auto rest = [&](Value side) {
       Block *block = source.getParentBlock();
@@ -486,6 +488,40 @@ void Tiler::buildBounds() {
   bounds = builder.bounds;
 }
 
+/// Conditions that are no bounds are asked a step at a time.
+void Tiler::buildClassify() {
+  if (unordered.empty())
+    return;
+  OpBuilder::InsertionGuard guard(b);
+  Block *block = b.createBlock(&stream.getClassify(), {}, {b.getI32Type()},
+                               {kernel.getLoc()});
+  ExprBuilder e(b, kernel.getLoc());
+  Coordinates at = grid;
+  at[ranks.stream] = block->getArgument(0);
+  Classifier classifier(conditions, ranks, laneStep, laneTile,
+                        OpBuilder(program));
+  Value some = e.boolean(true), all = some;
+  bool isUseful = false;
+  for (const std::string &text : unordered) {
+    Value source = conditions.source(text);
+    auto holds = classifier.holds(e, source, at);
+    if (!holds)
+      continue;
+    isUseful = true;
+    if (common.count(text))
+      some = e.map(Fn::and_, {some, holds->some});
+    // Others stay in the code of full steps.
+    if (!source.getDefiningOp<MapOp>())
+      continue;
+    all = e.map(Fn::and_, {all, holds->all});
+    bounded.insert(text);
+  }
+  if (isUseful)
+    tile::YieldOp::create(b, kernel.getLoc(), ValueRange{some, all});
+  else
+    stream.getClassify().getBlocks().clear();
+}
+
 void Tiler::buildStream() {
   SmallVector<Value> init;
   for (EquationsOp state : states)
@@ -495,6 +531,7 @@ void Tiler::buildStream() {
   stream = tile::StreamOp::create(b, kernel.getLoc(), types, ranks.stream,
                                   bounds.lower, bounds.fullLower,
                                   bounds.fullUpper, bounds.upper, init);
+  buildClassify();
   OpBuilder::InsertionGuard guard(b);
   SmallVector<Type> arguments{b.getI32Type()};
   llvm::append_range(arguments, types);

@@ -6,6 +6,7 @@
 #define ATTN_PASSES_SCHEDULE_TILER_H
 
 #include "dialect/tile/Tile.h"
+#include "passes/schedule/Classify.h"
 #include "passes/schedule/StreamBounds.h"
 
 namespace attn {
@@ -24,6 +25,7 @@ private:
   bool isCovered();
   mlir::StringAttr chooseLane();
   void buildBounds();
+  void buildClassify();
   void buildStream();
   void buildStores();
 
@@ -53,7 +55,9 @@ private:
   KernelRanks ranks;
   mlir::StringAttr laneStep, laneTile; // m1, m0
   PresenceConditions conditions;
-  PresenceConditions::Texts bounded, common;
+  /// Conditions that the loop's bounds or its classification decide; those that
+  /// every part has; those that are left to the classification.
+  PresenceConditions::Texts bounded, common, unordered;
 
   mlir::OpBuilder b;
   tile::KernelOp program;

@@ -6,75 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "attn/runtime.h"
+#include "Bench.h"
 
-#include <algorithm>
-#include <chrono>
-#include <cstdio>
-#include <cstring>
-#include <random>
-#include <thread>
-#include <vector>
-
-namespace {
-
-double seconds() {
-  using namespace std::chrono;
-  return duration<double>(steady_clock::now().time_since_epoch()).count();
-}
-
-/// Sixteen independent chains of vector FMAs; the result keeps them alive.
-float fmaChains(long steps) {
-  typedef float Vector __attribute__((vector_size(64)));
-  Vector sums[16], a, b;
-  for (int lane = 0; lane < 16; ++lane) {
-    a[lane] = 0.999f + 1e-4f * lane;
-    b[lane] = 1e-3f * lane;
-  }
-  for (int i = 0; i < 16; ++i)
-    sums[i] = b * float(i);
-  for (long step = 0; step < steps; ++step)
-    for (int i = 0; i < 16; ++i)
-      sums[i] = sums[i] * a + b;
-  for (int i = 1; i < 16; ++i)
-    sums[0] += sums[i];
-  return sums[0][3];
-}
-
-/// Flops per second of all threads together, best of some tries.
-double fmaPeak(int threads) {
-  const long steps = 4'000'000;
-  double best = 0;
-  for (int attempt = 0; attempt < 5; ++attempt) {
-    volatile float keep = 0;
-    double start = seconds();
-    std::vector<std::thread> team;
-    for (int t = 0; t < threads; ++t)
-      team.emplace_back([&] { keep = keep + fmaChains(steps); });
-    for (std::thread &thread : team)
-      thread.join();
-    best =
-        std::max(best, 2.0 * 16 * 16 * steps * threads / (seconds() - start));
-  }
-  return best;
-}
-
-/// Random values of N(0,1) in f32 or, by dropping bits, bf16.
-std::vector<char> randomTensor(int64_t count, bool isHalf) {
-  std::vector<char> bytes(count * (isHalf ? 2 : 4));
-  std::mt19937 generator(1);
-  std::normal_distribution<float> normal;
-  for (int64_t i = 0; i < count; ++i) {
-    float value = normal(generator);
-    char raw[4];
-    std::memcpy(raw, &value, 4);
-    std::memcpy(&bytes[i * (isHalf ? 2 : 4)], isHalf ? raw + 2 : raw,
-                isHalf ? 2 : 4);
-  }
-  return bytes;
-}
-
-} // namespace
+using namespace bench;
 
 int main(int argc, char **argv) {
   attn_library *library = nullptr;

@@ -172,6 +172,13 @@ Value TileLowering::integer(Value name) {
   return scalar.present ? b.select(scalar.present, wide, b.i64(0)) : wide;
 }
 
+/// A bool as i1; an absent one is false.
+Value TileLowering::holds(Value name) {
+  Scalar scalar = scalars.lookup(name);
+  return scalar.present ? b.bitAnd(scalar.present, scalar.value)
+                        : scalar.value;
+}
+
 void TileLowering::emitStream(tile::StreamOp stream) {
   Block &body = stream.getBody().front();
   for (auto [argument, init] :
@@ -187,28 +194,41 @@ void TileLowering::emitStream(tile::StreamOp stream) {
   Value fullLower = integer(stream.getFullLower());
   Value fullUpper = integer(stream.getFullUpper());
   auto outer = full;
+  auto emitStep = [&] {
+    emitBlock(body);
+    SmallVector<std::pair<Tile, Tile>, 0> moves;
+    for (auto [i, next] : llvm::enumerate(body.back().getOperands())) {
+      Value argument = body.getArgument(i + 1);
+      Tile from = tile(next);
+      if (from.isMasked())
+        settleMask(from);
+      if (auto room = buffers.waitingRoom(b, stream, i, scratch)) {
+        copyTile(from, *room);
+        moves.emplace_back(*room, tile(argument));
+      } else if (!buffers.shareBuffer(argument, next)) {
+        moves.emplace_back(from, tile(argument));
+      }
+    }
+    for (auto &[from, to] : moves)
+      copyTile(from, to);
+  };
   loop(integer(stream.getLower()), integer(stream.getUpper()), 1,
        [&](Value step) {
          scalars.bindCoordinate(body.getArgument(0), step);
          full = b.bitAnd(b.compare(CmpIPredicate::sge, step, fullLower),
                          b.compare(CmpIPredicate::slt, step, fullUpper));
-         scalars.setFull(full);
-         emitBlock(body);
-         SmallVector<std::pair<Tile, Tile>, 0> moves;
-         for (auto [i, next] : llvm::enumerate(body.back().getOperands())) {
-           Value argument = body.getArgument(i + 1);
-           Tile from = tile(next);
-           if (from.isMasked())
-             settleMask(from);
-           if (auto room = buffers.waitingRoom(b, stream, i, scratch)) {
-             copyTile(from, *room);
-             moves.emplace_back(*room, tile(argument));
-           } else if (!buffers.shareBuffer(argument, next)) {
-             moves.emplace_back(from, tile(argument));
-           }
+         if (stream.getClassify().empty()) {
+           scalars.setFull(full);
+           return emitStep();
          }
-         for (auto &[from, to] : moves)
-           copyTile(from, to);
+         Block &classify = stream.getClassify().front();
+         scalars.bindCoordinate(classify.getArgument(0), step);
+         scalars.setFull({});
+         emitBlock(classify);
+         Value some = holds(classify.back().getOperand(0));
+         full = b.bitAnd(full, holds(classify.back().getOperand(1)));
+         scalars.setFull(full);
+         b.ifThen(some, emitStep);
        });
   full = outer;
   scalars.setFull(full);

@@ -70,6 +70,7 @@ private:
   void copyTile(const Tile &from, const Tile &to);
   void fillBytes(const Tile &tile, Value base, Value scalar);
   Value integer(Value scalar);
+  Value holds(Value scalar);
 
   TileBuffers &buffers;
   Value scratch;
