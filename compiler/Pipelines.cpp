@@ -14,6 +14,7 @@ void attn::buildChecks(mlir::OpPassManager &passes) {
   cascade.addPass(createAttnCheckBounds());
   cascade.addPass(createAttnCheckStorage());
   cascade.addPass(createAttnCheckPresence());
+  passes.addPass(createAttnCut());
 }
 
 void attn::buildDerivation(mlir::OpPassManager &passes) {

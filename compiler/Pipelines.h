@@ -9,7 +9,8 @@ class OpPassManager;
 namespace attn {
 
 /// What every program goes through before anything is done with it. Changes
-/// no meaning; marks recurrences with the order in which they are walked.
+/// no meaning; marks recurrences with the order in which they are walked, and
+/// adds the cascades that a `cut` asks for.
 void buildChecks(mlir::OpPassManager &passes);
 
 /// From the text's cascades to the algorithm, still cascades: what runs in one

@@ -32,4 +32,16 @@ def AttnPrintPasses : Pass<"attn-print-passes", "::attn::CascadeOp"> {
   }];
 }
 
+def AttnCut : Pass<"attn-cut", "::mlir::ModuleOp"> {
+  let summary = "partial, merge and finish of cascades cut along a rank";
+  let description = [{
+    `cut n` asks for the first-class value behind split keys, shared prefixes
+    and rings: NAME_partial computes the state of a piece of n, NAME_merge joins
+    the states of two pieces, NAME_finish turns a state into the outputs. They
+    are cascades of ordinary operations, so everything downstream serves them
+    like any other. See test/passes/derive/cut.mlir.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
+
 #endif // ATTN_DERIVE_PASSES_TD

@@ -10,7 +10,9 @@ using namespace attn;
 using namespace attn::properties;
 
 Subject::Subject(const std::string &text,
-                 const std::map<std::string, std::string> &consts) {
+                 const std::map<std::string, std::string> &consts,
+                 const std::string &name)
+    : name(name) {
   std::string messages;
   llvm::raw_string_ostream os(messages);
   text::ImportOptions import;
@@ -32,7 +34,17 @@ const attn_entry_desc *Subject::entry() {
 }
 
 CascadeOp Subject::cascade() {
+  if (!name.empty())
+    return program->module->lookupSymbol<CascadeOp>(name);
   return *program->module->getOps<CascadeOp>().begin();
+}
+
+std::vector<std::string> Subject::inputNames() {
+  std::vector<std::string> names;
+  if (program)
+    for (auto port : cascade().getInputs().getAsRange<PortAttr>())
+      names.push_back(port.getName().str());
+  return names;
 }
 
 /// Those of the cascade's ranks.
@@ -124,7 +136,10 @@ Derived Subject::derived() {
     ADD_FAILURE() << toString(module.takeError());
     return result;
   }
-  (*module)->walk([&](Operation *op) {
+  Operation *root = module->get();
+  if (!name.empty())
+    root = (*module)->lookupSymbol(name);
+  root->walk([&](Operation *op) {
     result.kernels += isa<KernelOp>(op);
     // Whether a row has points is no statistic: a division written after the
     // sum is 0/0 in an empty row and needs no such flag.

@@ -26,23 +26,27 @@ struct Derived {
   bool operator==(const Derived &) const = default;
 };
 
-/// The only cascade of a text. Failures to compile are test failures.
+/// A cascade of a text, the first if none is named. Failures to compile are
+/// test failures.
 class Subject {
 public:
   explicit Subject(const std::string &text,
-                   const std::map<std::string, std::string> &consts = {});
+                   const std::map<std::string, std::string> &consts = {},
+                   const std::string &name = "");
 
   /// Random values of all inputs for these extents of free ranks: reals
   /// N(0,1), integers 0 to 3, bools.
   Values random(const Sizes &sizes, uint64_t seed = 1);
   Results call(const Values &inputs, const Sizes &sizes = {});
   Derived derived();
+  std::vector<std::string> inputNames();
 
 private:
   CascadeOp cascade();
   /// Compiled on first use; null after a failure.
   const attn_entry_desc *entry();
 
+  std::string name;
   std::unique_ptr<Program> program;
   std::unique_ptr<Jit> library;
 };
