@@ -23,7 +23,9 @@ static SmallVector<OpOperand *> usesOf(Value definition) {
 
 bool cpu::runsByRows(KernelOp kernel) {
   ScheduleAttr schedule = kernel.getScheduleAttr();
-  return schedule && !schedule.getStream() && !schedule.getParallel().empty();
+  // What derivation streams, it streams in tiles.
+  return schedule && !schedule.getParallel().empty() &&
+         (!schedule.getStream() || !schedule.getTile());
 }
 
 /// The kernel around a definition, if it runs by rows.

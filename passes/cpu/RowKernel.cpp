@@ -15,6 +15,7 @@ RowKernel::RowKernel(const Plan &plan, const Step &step)
   KernelOp kernel = step.rows;
   ScheduleAttr schedule = kernel.getScheduleAttr();
   llvm::append_range(parallel, schedule.getParallel());
+  stream = schedule.getStream();
   if (schedule.getTile())
     for (NamedAttribute tile : schedule.getTile()) {
       blocked = tile.getName();
@@ -68,7 +69,13 @@ Value RowKernel::sharedBytes(Frame &frame) const {
                   b.i64(-alignment));
 }
 
-Value RowKernel::layout(Frame &frame, std::vector<Place> &places) const {
+bool RowKernel::accumulates(unsigned unit) const {
+  auto einsum = dyn_cast<EinsumOp>(plan.units[unit].op);
+  return stream && einsum && llvm::is_contained(einsum.getReduced(), stream);
+}
+
+Value RowKernel::layout(Frame &frame, std::vector<Place> &places,
+                        llvm::MapVector<unsigned, Value> &states) const {
   CodeBuilder &b = frame.prologue;
   Value offset = sharedBytes(frame);
   auto take = [&](Value bytes) {
@@ -94,7 +101,8 @@ Value RowKernel::layout(Frame &frame, std::vector<Place> &places) const {
     Value stride = b.i64(1);
     for (size_t axis = ranks.size(); axis-- > 0;) {
       s.extents.insert(s.extents.begin(), frame.extent(ranks[axis]));
-      bool fixed = llvm::is_contained(parallel, ranks[axis]);
+      bool fixed =
+          llvm::is_contained(parallel, ranks[axis]) || ranks[axis] == stream;
       s.strides[axis] = fixed ? b.i64(0) : stride;
       if (!fixed)
         stride = saturatingMul(b, stride, sizes[axis]);
@@ -121,6 +129,9 @@ Value RowKernel::layout(Frame &frame, std::vector<Place> &places) const {
       place.presenceOffset = take(stride);
     places.push_back(std::move(place));
   }
+  for (unsigned u : step.units)
+    if (accumulates(u))
+      states[u] = take(UnitEmitter::stateBytes(frame, plan.units[u], parallel));
   return offset;
 }
 
@@ -252,13 +263,15 @@ LogicalResult RowKernel::lower(CascadeLowering &lowering) {
         return failure();
   lowering.requestScratch([this](CodeBuilder &, Frame &frame) -> Value {
     std::vector<Place> places;
-    return layout(frame, places);
+    llvm::MapVector<unsigned, Value> states;
+    return layout(frame, places, states);
   });
   LogicalResult result = success();
   func::FuncOp function = lowering.step([&](StepFunction &f) {
     CodeBuilder &b = f.b;
     std::vector<Place> places;
-    layout(f.frame, places);
+    llvm::MapVector<unsigned, Value> states;
+    layout(f.frame, places, states);
     Value scratch = f.frame.scratch(b, f.worker);
     // Known before the loop, so that all its code sees them.
     SmallVector<Value> counts;
@@ -278,10 +291,33 @@ LogicalResult RowKernel::lower(CascadeLowering &lowering) {
         else
           at[parallel[i]] = coordinate;
       }
-      bindRows(f, places, scratch, first);
-      for (const Step &inner : step.inner)
-        if (failed(emitStep(f, inner, at, first, scratch)))
-          result = failure();
+      if (!stream) {
+        bindRows(f, places, scratch, first);
+        for (const Step &inner : step.inner)
+          if (failed(emitStep(f, inner, at, first, scratch)))
+            result = failure();
+        return;
+      }
+      auto part = [&](unsigned u, const Coordinates &here,
+                      UnitEmitter::Part which) {
+        UnitEmitter emitter(b, f.storages, f.worker);
+        Value memory = b.gep(b.getI8Type(), scratch, states.lookup(u));
+        emitter.emitPart(plan.units[u], here, which, stream, memory);
+      };
+      for (auto &[u, offset] : states)
+        part(u, at, UnitEmitter::Part::Start);
+      b.loop(b.i64(0), f.frame.extent(stream), [&](Value row) {
+        Coordinates here = at;
+        here[stream] = row;
+        bindRows(f, places, scratch, first);
+        for (const Step &inner : step.inner)
+          if (unsigned u = inner.units.front(); accumulates(u))
+            part(u, here, UnitEmitter::Part::Step);
+          else if (failed(emitStep(f, inner, here, first, scratch)))
+            result = failure();
+      });
+      for (auto &[u, offset] : states)
+        part(u, at, UnitEmitter::Part::End);
     });
   });
   if (failed(result))
@@ -310,7 +346,7 @@ std::string RowKernel::formula() const {
       auto known = cascade.staticExtent(rank);
       if (rank == blocked)
         text += " * " + std::to_string(block);
-      else if (!llvm::is_contained(parallel, rank))
+      else if (!llvm::is_contained(parallel, rank) && rank != stream)
         text +=
             known ? " * " + std::to_string(*known) : " * |" + rank.str() + "|";
     }

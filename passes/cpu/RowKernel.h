@@ -33,13 +33,16 @@ private:
 
   void findWindows();
   /// Sizes and offsets; the total bytes.
-  Value layout(Frame &frame, std::vector<Place> &places) const;
+  Value layout(Frame &frame, std::vector<Place> &places,
+               llvm::MapVector<unsigned, Value> &states) const;
   Value sharedBytes(Frame &frame) const;
   void bindRows(StepFunction &f, llvm::ArrayRef<Place> places, Value scratch,
                 Value first);
   llvm::LogicalResult emitStep(StepFunction &f, const Step &inner,
                                const Coordinates &at, Value first,
                                Value scratch);
+  /// A reduction over the streamed rank.
+  bool accumulates(unsigned unit) const;
   llvm::LogicalResult emitRow(StepFunction &f, const Step &inner,
                               const Coordinates &at);
   Window windowOfUnit(unsigned unit) const { return windows.lookup(unit); }
@@ -50,6 +53,7 @@ private:
   llvm::SmallVector<mlir::StringAttr> parallel;
   mlir::StringAttr blocked; // null: none
   int64_t block = 1;
+  mlir::StringAttr stream; // null: none
   /// Rows of `blocked` beside its own that a unit computes.
   llvm::DenseMap<unsigned, Window> windows;
 };

@@ -181,10 +181,17 @@ void UnitEmitter::emitEinsum(const Unit &unit, const Coordinates &at) {
     probe.erase();
   }
   Reduction reduction(b, storages, op, types, real);
-  auto emitReduced = [&]() {
+  auto emitReduced = [&](ValueRange start) {
     std::function<SmallVector<Value>(ValueRange)> walk =
         [&](ValueRange state) -> SmallVector<Value> {
       size_t depth = coordinates.size() - ranks.size();
+      if (depth < reduced.size() && part == Part::Step &&
+          reduced[depth] == partRank) {
+        coordinates.push_back(at.lookup(partRank));
+        SmallVector<Value> next = walk(state);
+        coordinates.pop_back();
+        return next;
+      }
       if (depth == reduced.size()) {
         Value last =
             depth ? b.convert(coordinates.back(), b.getI32Type()) : b.i32(0);
@@ -198,11 +205,90 @@ void UnitEmitter::emitEinsum(const Unit &unit, const Coordinates &at) {
                       return next;
                     });
     };
-    return walk(reduction.identity());
+    return walk(start);
   };
-  SmallVector<Value> state =
-      b.ifElse(guard, emitReduced, [&] { return reduction.identity(); });
-  storeAll(reduction.finish(state), guard);
+  if (part == Part::Whole) {
+    SmallVector<Value> state = b.ifElse(
+        guard, [&] { return emitReduced(reduction.identity()); },
+        [&] { return reduction.identity(); });
+    return storeAll(reduction.finish(state), guard);
+  }
+  Value memory = stateAt(unit, at);
+  SmallVector<Value> identity = reduction.identity();
+  if (part == Part::Start)
+    return storeState(memory, identity);
+  if (part == Part::End)
+    return storeAll(reduction.finish(loadState(memory, identity)), guard);
+  b.ifThen(guard, [&] {
+    storeState(memory, emitReduced(loadState(memory, identity)));
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Reductions in parts
+//===----------------------------------------------------------------------===//
+
+// A component of a state: the widest scalar.
+constexpr int64_t stateWord = 8;
+
+/// Components of a reduction's state, at most.
+static int64_t stateWords(const Unit &unit) {
+  return std::max<int64_t>(3, unit.op->getNumResults());
+}
+
+Value UnitEmitter::stateBytes(Frame &frame, const Unit &unit,
+                              ArrayRef<StringAttr> fixed) {
+  Value bytes = frame.prologue.i64(stateWord * stateWords(unit));
+  for (StringAttr rank : unit.space)
+    if (!llvm::is_contained(fixed, rank))
+      bytes = saturatingMul(frame.prologue, bytes, frame.extent(rank));
+  return bytes;
+}
+
+Value UnitEmitter::stateAt(const Unit &unit, const Coordinates &at) {
+  Value point = b.i64(0);
+  for (StringAttr rank : partLoops)
+    point = b.add(b.mul(point, frame.extent(rank)), at.lookup(rank));
+  return b.gep(b.getI8Type(), partMemory,
+               b.mul(point, b.i64(stateWord * stateWords(unit))));
+}
+
+SmallVector<Value> UnitEmitter::loadState(Value memory, ValueRange like) {
+  SmallVector<Value> state;
+  for (auto [i, value] : llvm::enumerate(like)) {
+    Value pointer = b.gep(b.getI64Type(), memory, i);
+    Type type = value.getType();
+    if (!type.isInteger(1)) {
+      state.push_back(b.load(type, pointer));
+      continue;
+    }
+    Value byte = b.load(b.getI8Type(), pointer);
+    state.push_back(
+        b.compare(CmpIPredicate::ne, byte, b.integer(b.getI8Type(), 0)));
+  }
+  return state;
+}
+
+void UnitEmitter::storeState(Value memory, ValueRange state) {
+  for (auto [i, value] : llvm::enumerate(state)) {
+    Value stored = value;
+    if (value.getType().isInteger(1))
+      stored = arith::ExtUIOp::create(b, b.getI8Type(), value);
+    b.store(stored, b.gep(b.getI64Type(), memory, i));
+  }
+}
+
+void UnitEmitter::emitPart(const Unit &unit, Coordinates fixed, Part which,
+                           StringAttr rank, Value memory) {
+  part = which;
+  partRank = rank;
+  partMemory = memory;
+  partLoops.clear();
+  for (StringAttr loop : unit.space)
+    if (!fixed.contains(loop))
+      partLoops.push_back(loop);
+  emit(unit, std::move(fixed));
+  part = Part::Whole;
 }
 
 //===----------------------------------------------------------------------===//

@@ -22,6 +22,16 @@ public:
   /// Emits `unit` over its space, `fixed` ranks excepted.
   void emit(const Unit &unit, Coordinates fixed);
 
+  /// A reduction whose state is kept in memory while the caller walks one of
+  /// its reduced ranks, `rank`, in order: its start, a coordinate of the rank
+  /// (in `fixed`), its end.
+  enum class Part { Whole, Start, Step, End };
+  void emitPart(const Unit &unit, Coordinates fixed, Part part,
+                mlir::StringAttr rank, Value memory);
+  /// Bytes of that state.
+  static Value stateBytes(Frame &frame, const Unit &unit,
+                          llvm::ArrayRef<mlir::StringAttr> fixed);
+
   /// Scratch bytes a worker needs for `unit`; null: none.
   static Value scratchBytes(Frame &frame, const Unit &unit);
 
@@ -36,6 +46,16 @@ private:
   Value isOwnPoint(const Target &target, const Coordinates &at);
   /// The condition of a guard region; null: true.
   Value emitGuard(EinsumOp op, const Coordinates &at, mlir::Type real);
+
+  /// Where the state of the current point is.
+  Value stateAt(const Unit &unit, const Coordinates &at);
+  llvm::SmallVector<Value> loadState(Value memory, mlir::ValueRange like);
+  void storeState(Value memory, mlir::ValueRange state);
+
+  Part part = Part::Whole;
+  mlir::StringAttr partRank;
+  Value partMemory;
+  llvm::SmallVector<mlir::StringAttr> partLoops; // ranks its state has
 
   CodeBuilder &b;
   StorageMap &storages;

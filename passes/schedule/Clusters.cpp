@@ -251,6 +251,7 @@ bool Clusters::choose(Cluster &cluster) {
     cluster.parallel = parallel;
     cluster.blocked = extra ? extra->rank : StringAttr();
     cluster.block = extra ? extra->block : 1;
+    cluster.stream = {};
     return true;
   };
   // Blocks of tile kernels cost nothing, halos are computed twice.
@@ -262,6 +263,60 @@ bool Clusters::choose(Cluster &cluster) {
   for (const Candidate &candidate : blocked)
     if (candidate.halo && take(&candidate))
       return true;
+  return chooseStream(cluster, plain);
+}
+
+bool Clusters::accumulates(unsigned node, StringAttr rank) {
+  auto op = dyn_cast<EinsumOp>(nodes[node].ops.front());
+  if (!op || nodes[node].ops.size() != 1 ||
+      !llvm::is_contained(op.getReduced(), rank))
+    return false;
+  return op.builtinReduce() || op.getReduced()[0] == rank;
+}
+
+/// All members have the rank but reductions over it, whose results no member
+/// reads; nothing is read at another row of it.
+bool Clusters::canStream(const Cluster &cluster, StringAttr rank) {
+  bool any = false;
+  for (unsigned n : cluster.nodes) {
+    bool sums = cluster.sinks.contains(n) && accumulates(n, rank);
+    any |= sums;
+    for (Operation *op : nodes[n].ops) {
+      if (!sums &&
+          (rowsAtATime(cascade, op, rank) != 1 || isa<tile::KernelOp>(op)))
+        return false;
+      for (const TensorAccess &access : accessesOf(op)) {
+        int64_t m = nodeOf(access.tensor);
+        if (m < 0 || !cluster.nodes.contains(m))
+          continue;
+        auto window = windowOf(cascade, op, access, rank);
+        if (!window || !window->isRow())
+          return false;
+      }
+    }
+  }
+  return any;
+}
+
+/// FUBINI and COLUMN: the sinks' other rank in order, a row at a time.
+bool Clusters::chooseStream(Cluster &cluster, RankRef parallel) {
+  if (parallel.empty())
+    return false;
+  llvm::SetVector<StringAttr> candidates;
+  for (unsigned n : cluster.sinks)
+    if (auto einsum = dyn_cast<EinsumOp>(nodes[n].ops.front()))
+      candidates.insert_range(strings(einsum.getReduced()));
+  for (StringAttr rank : candidates) {
+    Ranks all(parallel);
+    all.push_back(rank);
+    if (!canStream(cluster, rank) || !isResident(cluster, all))
+      continue;
+    cluster.parallel.assign(parallel.begin(), parallel.end());
+    cluster.blocked = {};
+    cluster.block = 1;
+    cluster.stream = rank;
+    return true;
+  }
   return false;
 }
 
@@ -340,6 +395,9 @@ bool Clusters::tryMerge(unsigned a, unsigned b) {
   joint.sinks.insert_range(clusters[b].sinks);
   close(joint);
   if (!choose(joint))
+    return false;
+  // Rows in order are fewer to run at once.
+  if (joint.stream && !(clusters[a].stream && clusters[b].stream))
     return false;
   std::vector<Cluster> trial;
   for (const Cluster &other : clusters)

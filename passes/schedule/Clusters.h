@@ -30,6 +30,9 @@ struct Cluster {
   /// rows read their neighbours. Null: none.
   mlir::StringAttr blocked;
   int64_t block = 1;
+  /// At each point, the rows of this rank follow one after the other, and sinks
+  /// that reduce it accumulate. Null: none.
+  mlir::StringAttr stream;
 };
 
 class Clusters {
@@ -50,6 +53,11 @@ private:
   bool isAcyclic(llvm::ArrayRef<Cluster> trial);
   std::optional<Cluster> clusterOf(unsigned sink);
   bool choose(Cluster &cluster);
+  bool chooseStream(Cluster &cluster, RankRef parallel);
+  /// The node is a reduction over the rank whose parts may be combined in
+  /// ascending order.
+  bool accumulates(unsigned node, mlir::StringAttr rank);
+  bool canStream(const Cluster &cluster, mlir::StringAttr rank);
   /// Rows a point of the cluster computes of `rank`: 0 if it may not be fixed,
   /// and `why` not. `halo`: some node computes more rows than that.
   int64_t rowsOf(const Cluster &cluster, mlir::StringAttr rank, bool &halo,

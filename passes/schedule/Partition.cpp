@@ -67,8 +67,8 @@ private:
     if (cluster.blocked)
       tile = b.getDictionaryAttr(
           b.getNamedAttr(cluster.blocked, b.getI64IntegerAttr(cluster.block)));
-    auto schedule = ScheduleAttr::get(ctx, cluster.parallel, StringAttr(), tile,
-                                      StringAttr(), 1);
+    auto schedule = ScheduleAttr::get(ctx, cluster.parallel, cluster.stream,
+                                      tile, StringAttr(), 1);
     auto types =
         llvm::map_to_vector(values, [](Value v) { return v.getType(); });
     auto kernel = KernelOp::create(b, cascade.getLoc(), types, schedule);
@@ -105,7 +105,7 @@ struct Partition : attn::impl::AttnPartitionBase<Partition> {
     for (KernelOp kernel : llvm::make_early_inc_range(
              cascade.getBody().front().getOps<KernelOp>()))
       if (ScheduleAttr schedule = kernel.getScheduleAttr();
-          schedule && schedule.getStream())
+          schedule && schedule.getStream() && schedule.getTile())
         dissolve(kernel);
     Clusters clusters(cascade);
     for (auto &[tensor, why] : clusters.materialised)

@@ -23,7 +23,9 @@ def AttnPartition : Pass<"attn-partition", "::attn::CascadeOp"> {
     Definitions that no tile program covers are grouped into kernels so that an
     intermediate larger than every input and output is kept for the points of
     the kernel's parallel ranks only, a row at a time. Kernels that need the same
-    rows in different ways compute them again. A large tensor that must be kept
+    rows in different ways compute them again. Where a row would still be large,
+    or a sink reduces what its inputs need whole, the rows of one more rank run in
+    order and reductions over it accumulate (`stream`). A large tensor that must be kept
     in full says why (`attn.materialised`). Streamed kernels that are still there
     are dissolved. See test/passes/schedule/partition.attn.
   }];
