@@ -213,7 +213,7 @@ std::string drawMasked(Attention &a, const std::string &text) {
 }
 
 std::string drawAttention(Draft &draft) {
-  Attention a = drawKeys(draft, draft.choices.chance(12));
+  Attention a = drawKeys(draft, draft.has("scores of small integers", 12));
   std::string score = drawScore(a);
   if (a.exact) {
     draft.use("scores of small integers");

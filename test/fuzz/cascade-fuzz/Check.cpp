@@ -8,7 +8,9 @@
 #include "mlir/Pass/PassManager.h"
 #include "passes/Passes.h"
 #include "passes/derive/Passes.h"
+#include "passes/schedule/Passes.h"
 #include "test/fuzz/cascade-fuzz/Data.h"
+#include "test/fuzz/cascade-fuzz/Laws.h"
 
 using namespace mlir;
 using namespace attn;
@@ -29,6 +31,7 @@ const Stage stages[] = {
     {"attn-guards", [] { return createAttnGuards(); }},
     {"attn-normalise", [] { return createAttnNormalise(); }},
     {"attn-derive-online", [] { return createAttnDeriveOnline(); }},
+    {"attn-partition", [] { return createAttnPartition(); }},
 };
 
 /// Sets each repair factor to 1: an online rule without h(old, new).
@@ -69,7 +72,6 @@ private:
   const Array *naive(Run &run, unsigned output);
   bool checkStages();
   bool checkCompiled();
-  void countLaws(ModuleOp derived);
 
   const Case &text;
   uint64_t seed;
@@ -132,45 +134,36 @@ bool Checker::compare(Run &run, const std::vector<Array> &got,
   return true;
 }
 
-void Checker::countLaws(ModuleOp derived) {
-  unsigned kernels = 0, recurrences = 0;
-  bool guards = false;
-  derived.walk([&](Operation *op) {
-    kernels += isa<KernelOp>(op);
-    recurrences += isa<EquationsOp>(op);
-    if (auto einsum = dyn_cast<EinsumOp>(op))
-      guards |= !einsum.getGuard().empty();
-  });
-  auto note = [&](bool fired, const char *name) {
-    if (fired)
-      outcome.laws.push_back(name);
-  };
-  note(kernels == 1, "derived: one kernel");
-  note(kernels > 1, "derived: several kernels");
-  note(kernels == 0, "derived: no kernel");
-  note(kernels && recurrences, "derived: accumulators repaired");
-  note(guards, "hoisted presence");
-}
-
 bool Checker::checkStages() {
-  OwningOpRef<ModuleOp> module(cast<ModuleOp>(program->module->clone()));
+  // What each pass left; a clone of the last one goes on.
+  SmallVector<OwningOpRef<ModuleOp>> left;
+  auto next = [&] {
+    ModuleOp last = left.empty() ? *program->module : *left.back();
+    left.emplace_back(cast<ModuleOp>(last->clone()));
+    return *left.back();
+  };
   for (const Stage &stage : stages) {
+    ModuleOp module = next();
     PassManager passes(program->context.get());
     passes.nest<CascadeOp>().addPass(stage.create());
     std::string name = std::string("interpret after ") + stage.name;
-    if (failed(passes.run(*module)))
+    if (failed(passes.run(module)))
       return fail(stage.name, "the pass fails");
     if (options.dropRepair)
-      dropRepairs(*module);
+      dropRepairs(module);
     for (Run &run : runs) {
-      auto got = interpret(cascadeOf(*module), run.inputs, run.options);
+      auto got = interpret(cascadeOf(module), run.inputs, run.options);
       if (!got)
         return fail(name, toString(got.takeError()));
       if (!compare(run, *got, Precision::Exact, name))
         return false;
     }
   }
-  countLaws(*module);
+  PassManager schedule(program->context.get());
+  buildSchedule(schedule);
+  if (failed(schedule.run(next())))
+    return fail("schedule", "the passes fail");
+  outcome.laws = lawsOf({*left[0], *left[1], *left[2], *left[3]});
   return true;
 }
 
@@ -219,10 +212,4 @@ Outcome Checker::run() {
 Outcome fuzz::check(const Case &program, uint64_t seed,
                     const CheckOptions &options) {
   return Checker(program, seed, options).run();
-}
-
-std::vector<std::string> fuzz::lawNames() {
-  return {"derived: one kernel", "derived: several kernels",
-          "derived: no kernel", "derived: accumulators repaired",
-          "hoisted presence"};
 }

@@ -25,8 +25,5 @@ struct CheckOptions {
 
 Outcome check(const Case &program, uint64_t seed, const CheckOptions &options);
 
-/// Names of all laws that are counted.
-std::vector<std::string> lawNames();
-
 } // namespace attn::fuzz
 #endif // ATTN_TEST_FUZZ_CHECK_H

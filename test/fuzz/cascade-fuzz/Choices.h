@@ -17,7 +17,7 @@ namespace attn::fuzz {
 
 class Choices {
 public:
-  explicit Choices(uint64_t seed) : random(seed) {}
+  explicit Choices(uint64_t seed) : number(seed), random(seed) {}
   explicit Choices(std::vector<unsigned> sequence)
       : replayed(std::move(sequence)), replay(true) {}
 
@@ -36,7 +36,13 @@ public:
     return items.begin()[below(items.size())];
   }
 
+  /// A decision that is not left to chance; recorded like any other.
+  unsigned take(unsigned value) { return note(replay ? next() : value); }
+
   const std::vector<unsigned> &sequence() const { return taken; }
+  bool isReplay() const { return replay; }
+
+  const uint64_t number = 0; ///< of a program drawn from a seed
 
 private:
   unsigned next() {

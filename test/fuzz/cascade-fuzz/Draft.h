@@ -95,6 +95,13 @@ public:
   Case finish();
 
   Choices &choices;
+  /// Constructs that are taken wherever they are an alternative: each program
+  /// has one that it is there for, so that no construct depends on luck alone.
+  std::set<std::string> wanted;
+  /// Is a construct drawn that is no alternative of a table?
+  bool has(const std::string &construct, unsigned percent) {
+    return wanted.count(construct) ? choices.take(1) : choices.chance(percent);
+  }
 
 private:
   Shape drawShape();
@@ -120,9 +127,14 @@ template <typename Context, size_t count>
 std::string choose(Draft &draft, Context &context,
                    const Alternative<Context> (&table)[count]) {
   std::vector<unsigned> weights;
-  for (const auto &row : table)
-    weights.push_back(row.weight);
-  unsigned index = draft.choices.weighted(weights);
+  size_t preferred = count;
+  for (size_t row = 0; row < count; ++row) {
+    weights.push_back(table[row].weight);
+    if (draft.wanted.count(table[row].name))
+      preferred = row;
+  }
+  unsigned index = preferred < count ? draft.choices.take(preferred)
+                                     : draft.choices.weighted(weights);
   // The alternatives after it are tried in turn, so that a replayed sequence
   // always leads somewhere.
   for (size_t tried = 0; tried < count; ++tried) {
@@ -151,6 +163,9 @@ std::string drawSelection(Draft &draft);
 std::string drawSoup(Draft &draft);
 void listAttention(std::vector<std::string> &names);
 void listRecurrences(std::vector<std::string> &names);
+/// What a state of outer products is made of; outputs beside the first.
+void listStates(std::vector<std::string> &names);
+void listExtras(std::vector<std::string> &names);
 void listSelections(std::vector<std::string> &names);
 void listSoup(std::vector<std::string> &names);
 

@@ -4,14 +4,17 @@
 // was drawn and which laws fired; each failure with its program.
 //
 //   attn-fuzz-cascades [--count N] [--seed S] [--jobs J] [--target T]
-//                      [--interpret] [--minimise] [--dump] [--least N]
+//                      [--interpret] [--minimise] [--dump] [--dry]
+//                      [--least N]
 //
 // Programs are numbered from --seed on. --minimise makes each failing program
-// smaller first. --interpret leaves the compiled run out. --least fails the run
-// if a construct or law occurred fewer times. Exit codes are attnc's: 3 if a
-// program failed.
+// smaller first. --interpret leaves the compiled run out. --dump prints the
+// programs and --dry counts their constructs; neither runs them. --least fails
+// the run if a construct or law occurred fewer times. Exit codes are attnc's: 3
+// if a program failed.
 //===----------------------------------------------------------------------===//
 #include "compiler/Options.h"
+#include "test/fuzz/cascade-fuzz/Laws.h"
 #include "test/fuzz/cascade-fuzz/Minimise.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -39,6 +42,7 @@ static cl::opt<bool> minimising("minimise",
 static cl::opt<unsigned> shown("show", cl::init(20),
                                cl::desc("Number of failures shown in full"));
 static cl::opt<bool> dump("dump", cl::desc("Print the programs, run nothing"));
+static cl::opt<bool> dry("dry", cl::desc("Count constructs, run nothing"));
 static cl::opt<unsigned> least("least", cl::init(0),
                                cl::desc("Least count of each construct"));
 
@@ -100,6 +104,8 @@ int main(int argc, char **argv) {
   }
   if (dump)
     return ExitOk;
+  if (dry)
+    return printCounts("constructs", constructs) ? ExitOk : ExitCheckFailed;
 
   std::vector<std::pair<size_t, Outcome>> failures;
   uint64_t failed = 0;

@@ -9,7 +9,7 @@ using Text = std::string;
 /// A key coordinate: of a sum rank also that of one part, which is absent in
 /// the other.
 Text keyOf(Attention &a) {
-  if (!a.sumRank || !a.choices().chance(50))
+  if (!a.sumRank || !a.choices().chance(70))
     return a.key;
   a.draft.use("predicate on one part of a sum");
   return "n";
@@ -64,17 +64,17 @@ const Alternative<Attention> atomTable[] = {
      [](Attention &a) -> Text {
        return a.row + " // 4 == " + a.key + " // 4";
      }},
-    {"scaled affine mask", 4,
+    {"scaled affine mask", 5,
      [](Attention &a) -> Text {
        return "2 * " + a.key + " <= " + a.row + " + 5";
      }},
-    {"empty mask", 3, [](Attention &a) -> Text { return a.key + " < 0"; }},
-    {"full mask", 3, [](Attention &a) -> Text { return a.key + " >= 0"; }},
+    {"empty mask", 5, [](Attention &a) -> Text { return a.key + " < 0"; }},
+    {"full mask", 5, [](Attention &a) -> Text { return a.key + " >= 0"; }},
     {"mask per head", 5,
      [](Attention &a) -> Text {
        return hasHead(a) ? a.draft.input("on", "bool", "h", Fill::Label) : "";
      }},
-    {"window per head", 5,
+    {"window per head", 6,
      [](Attention &a) -> Text {
        if (!hasHead(a))
          return "";
@@ -96,7 +96,7 @@ const Alternative<Attention> atomTable[] = {
      [](Attention &a) -> Text {
        return "uniform(7, " + a.row + ", " + a.key + ") < 0.75";
      }},
-    {"page mask", 5,
+    {"page mask", 44,
      [](Attention &a) -> Text { return a.pages ? "p % 2 == 0" : ""; }},
     {"mask by a float of the data", 4,
      [](Attention &a) -> Text {

@@ -17,40 +17,40 @@ void output(Attention &a, const Text &text) {
 }
 
 const Alternative<Attention> readoutTable[] = {
-    {"weighted sum", 50,
+    {"weighted sum", 45,
      [](Attention &a) -> Text {
        output(a, values(a, "P"));
        return "+";
      }},
-    {"division after the sum", 5,
+    {"division after the sum", 8,
      [](Attention &a) -> Text {
        a.draft.statement(at("N", a.rows) + " = " + a.reduce("sum", "abs(P)"));
        output(a, "safediv(" + values(a, "P") + ", N)");
        return "+";
      }},
-    {"maximum of weighted values", 4,
+    {"maximum of weighted values", 8,
      [](Attention &a) -> Text {
        a.draft.statement(at("T", rowsAndValues(a)) + " = " +
                          a.reduce("max", "P * " + a.V));
        output(a, "T where T > -inf");
        return "+";
      }},
-    {"mean of weighted values", 4,
+    {"mean of weighted values", 9,
      [](Attention &a) -> Text {
        output(a, "mean[" + a.reduced + "](P * " + a.V + ")");
        return "+";
      }},
-    {"sum that does not distribute", 4,
+    {"sum that does not distribute", 8,
      [](Attention &a) -> Text {
        output(a, a.reduce("sum", "tanh(P + " + a.V + ")"));
        return "+";
      }},
-    {"values mapped", 5,
+    {"values mapped", 8,
      [](Attention &a) -> Text {
        output(a, a.reduce("sum", "P * silu(" + a.V + ")"));
        return "+";
      }},
-    {"column statistic used again", 4,
+    {"column statistic used again", 11,
      [](Attention &a) -> Text {
        if (!a.hasRow())
          return "";
@@ -59,7 +59,7 @@ const Alternative<Attention> readoutTable[] = {
        output(a, values(a, "P * (1 + Cm)"));
        return "+";
      }},
-    {"sum of differently masked terms", 8,
+    {"sum of differently masked terms", 9,
      [](Attention &a) -> Text {
        Text first = drawAtom(a), second = drawAtom(a);
        a.draft.statement(at("A1", rowsAndValues(a)) + " = " +
@@ -71,13 +71,13 @@ const Alternative<Attention> readoutTable[] = {
        output(a, "A1 + (A2 else 0)");
        return "+";
      }},
-    {"spread about the mean", 4,
+    {"spread about the mean", 8,
      [](Attention &a) -> Text {
        a.draft.statement(at("Mu", rowsAndValues(a)) + " = " + values(a, "P"));
        output(a, a.reduce("sum", "P * (" + a.V + " - Mu)^2"));
        return "+";
      }},
-    {"two layers", 4,
+    {"two layers", 8,
      [](Attention &a) -> Text {
        a.draft.statement(at("O1", rowsAndValues(a)) + " = " + values(a, "P"));
        a.draft.statement(at("S2", a.points()) + " = sum[e](O1 * " + a.V +
@@ -85,19 +85,19 @@ const Alternative<Attention> readoutTable[] = {
        output(a, values(a, "softmax[" + a.reduced + "](S2)"));
        return "+";
      }},
-    {"normalised output", 5,
+    {"normalised output", 8,
      [](Attention &a) -> Text {
        a.draft.statement(at("O1", rowsAndValues(a)) + " = " + values(a, "P"));
        output(a, a.choices().pick({"rmsnorm[e](O1)", "l2norm[e](O1)"}));
        return "+";
      }},
-    {"gated output", 5,
+    {"gated output", 9,
      [](Attention &a) -> Text {
        a.draft.input("G", a.type, rowsAndValues(a));
        output(a, values(a, "P") + " * sigmoid(G)");
        return "+";
      }},
-    {"heads mixed after the normaliser", 4,
+    {"heads mixed after the normaliser", 64,
      [](Attention &a) -> Text {
        if (a.group < 2 || a.sumRank)
          return "";
@@ -109,7 +109,7 @@ const Alternative<Attention> readoutTable[] = {
        output(a, values(a, "Pm"));
        return "+";
      }},
-    {"weights convolved with a halo", 6,
+    {"weights convolved with a halo", 4,
      [](Attention &a) -> Text {
        if (a.keyRanks != "n" || a.pages || a.draft.choices.chance(20))
          return "";
@@ -123,7 +123,7 @@ const Alternative<Attention> readoutTable[] = {
        output(a, values(a, "Pc"));
        return "+";
      }},
-    {"user monoid over keys", 6,
+    {"user monoid over keys", 4,
      [](Attention &a) -> Text {
        a.draft.declaration(
            "monoid mix(x = 0, y = inf) + (x', y') = (x + x' - x * x', "
@@ -134,7 +134,7 @@ const Alternative<Attention> readoutTable[] = {
        output(a, "Xm * min(Ym, 2) + " + values(a, "P"));
        return "+";
      }},
-    {"softmax state as a monoid", 6,
+    {"softmax state as a monoid", 8,
      [](Attention &a) -> Text {
        Text ranks = rowsAndValues(a);
        a.draft.statement("(" + at("Tm", ranks) + ", " + at("Ts", ranks) + ", " +
@@ -148,35 +148,35 @@ const Alternative<Attention> readoutTable[] = {
 
 /// More outputs beside O.
 const Alternative<Attention> extraTable[] = {
-    {"logsumexp output", 14,
+    {"logsumexp output", 12,
      [](Attention &a) -> Text {
        a.draft.output("L", "f32", a.rows);
        a.draft.statement(at("L", a.rows) + " = logsumexp[" + a.reduced +
                          "](S)");
        return "+";
      }},
-    {"column mass output", 10,
+    {"column mass output", 15,
      [](Attention &a) -> Text {
        if (!a.hasRow())
          return "";
        Text ranks = join(a.heads, a.keyRanks);
-       a.draft.output("C", "f32", ranks);
-       a.draft.statement(at("C", ranks) + " = sum[m](P else 0)");
+       a.draft.output("C1", "f32", ranks);
+       a.draft.statement(at("C1", ranks) + " = sum[m](P else 0)");
        return "+";
      }},
-    {"weights as an output", 8,
+    {"weights as an output", 14,
      [](Attention &a) -> Text {
        a.draft.output("W1", a.draft.storage(), a.points());
        a.draft.statement(at("W1", a.points()) + " = P");
        return "+";
      }},
-    {"number of points as an output", 8,
+    {"number of points as an output", 12,
      [](Attention &a) -> Text {
        a.draft.output("N1", "i32", a.rows);
        a.draft.statement(at("N1", a.rows) + " = " + a.reduce("count", "S"));
        return "+";
      }},
-    {"largest score as an output", 6,
+    {"largest score as an output", 12,
      [](Attention &a) -> Text {
        a.draft.output("M1", "f32", a.rows);
        a.draft.statement(at("M1", a.rows) + " = " + a.reduce("max", "S") +
@@ -185,7 +185,7 @@ const Alternative<Attention> extraTable[] = {
                               : ""));
        return "+";
      }},
-    {"entropy output", 6,
+    {"entropy output", 11,
      [](Attention &a) -> Text {
        a.draft.output("E1", "f32", a.rows);
        a.draft.statement(at("E1", a.rows) + " = " +
@@ -194,7 +194,7 @@ const Alternative<Attention> extraTable[] = {
                                              a.reduced + "](S))"));
        return "+";
      }},
-    {"bool output", 6,
+    {"bool output", 12,
      [](Attention &a) -> Text {
        a.draft.output("B1", "bool", a.rows);
        a.draft.statement(at("B1", a.rows) + " = " +
@@ -202,7 +202,7 @@ const Alternative<Attention> extraTable[] = {
                          "](present(S) and " + a.key + " % 2 == 0)");
        return "+";
      }},
-    {"halo of the values", 8,
+    {"halo of the values", 13,
      [](Attention &a) -> Text {
        if (a.sumRank || a.joint)
          return "";
@@ -214,7 +214,7 @@ const Alternative<Attention> extraTable[] = {
                          a.choices().pick({"?)", " else 1)"}));
        return "+";
      }},
-    {"best key as an output", 6,
+    {"best key as an output", 110,
      [](Attention &a) -> Text {
        if (!a.exact || a.keyRanks.size() > 1)
          return "";
@@ -230,10 +230,14 @@ const Alternative<Attention> extraTable[] = {
 
 void drawReadout(Attention &a) {
   choose(a.draft, a, readoutTable);
-  if (!a.choices().chance(35))
+  if (!a.draft.has("several outputs", 50))
     return;
   a.draft.use("several outputs");
   choose(a.draft, a, extraTable);
+}
+
+void listExtras(std::vector<std::string> &names) {
+  listNames(names, extraTable);
 }
 
 void listReadouts(std::vector<std::string> &names) {

@@ -26,21 +26,21 @@ struct Recurrence {
 };
 
 const Alternative<Recurrence> decayTable[] = {
-    {"no decay", 10, [](Recurrence &) -> Text { return "1"; }},
-    {"constant decay", 15, [](Recurrence &) -> Text { return "0.75"; }},
-    {"decay per head", 20,
+    {"no decay", 14, [](Recurrence &) -> Text { return "1"; }},
+    {"constant decay", 14, [](Recurrence &) -> Text { return "0.75"; }},
+    {"decay per head", 16,
      [](Recurrence &r) -> Text {
        return r.draft.input("al", "f32", r.heads, Fill::Decay);
      }},
-    {"decay per step", 25,
+    {"decay per step", 20,
      [](Recurrence &r) -> Text {
        return r.draft.input("al", "f32", join(r.heads, "t"), Fill::Decay);
      }},
-    {"decay per step and channel", 20,
+    {"decay per step and channel", 16,
      [](Recurrence &r) -> Text {
        return r.draft.input("al", "f32", join(r.heads, "t,d"), Fill::Decay);
      }},
-    {"decay of a gate", 10,
+    {"decay of a gate", 14,
      [](Recurrence &r) -> Text {
        return "sigmoid(" + r.draft.input("ga", "f32", join(r.heads, "t")) + ")";
      }},
@@ -48,13 +48,13 @@ const Alternative<Recurrence> decayTable[] = {
 
 /// The step of H[.., t, d, e], a state of outer products.
 const Alternative<Recurrence> stepTable[] = {
-    {"decayed sum of outer products", 30,
+    {"decayed sum of outer products", 17,
      [](Recurrence &r) -> Text {
        r.equation("H", "t,d,e",
                   r.decay + " * " + r.at("H", "t-1,d,e") + " + K * V");
        return "+";
      }},
-    {"delta rule", 15,
+    {"delta rule", 14,
      [](Recurrence &r) -> Text {
        r.equation("U", "t,e",
                   "0.25 * (V - sum[d](K * " + r.at("H", "t-1,d,e") + "))");
@@ -62,7 +62,7 @@ const Alternative<Recurrence> stepTable[] = {
                   r.decay + " * " + r.at("H", "t-1,d,e") + " + K * U");
        return "+";
      }},
-    {"identity steps", 12,
+    {"identity steps", 16,
      [](Recurrence &r) -> Text {
        r.draft.input("go", "bool", "t", Fill::Label);
        r.equation("H", "t,d,e",
@@ -70,7 +70,7 @@ const Alternative<Recurrence> stepTable[] = {
                       " + K * V where go) else " + r.at("H", "t-1,d,e"));
        return "+";
      }},
-    {"steps that stay absent", 8,
+    {"steps that stay absent", 13,
      [](Recurrence &r) -> Text {
        r.draft.input("stop", "i32", "", Fill::Length, "t");
        r.equation("H", "t,d,e",
@@ -78,13 +78,13 @@ const Alternative<Recurrence> stepTable[] = {
                       " + K * V where t < stop");
        return "+";
      }},
-    {"maximum as a state", 8,
+    {"maximum as a state", 15,
      [](Recurrence &r) -> Text {
        r.equation("H", "t,d,e",
                   "max(" + r.decay + " * " + r.at("H", "t-1,d,e") + ", K * V)");
        return "+";
      }},
-    {"two lags", 7,
+    {"two lags", 14,
      [](Recurrence &r) -> Text {
        r.equation("H", "-2,d,e", "0");
        r.equation("H", "t,d,e",
@@ -92,14 +92,14 @@ const Alternative<Recurrence> stepTable[] = {
                       r.at("H", "t-2,d,e") + " + K * V");
        return "+";
      }},
-    {"state through a nonlinear map", 8,
+    {"state through a nonlinear map", 12,
      [](Recurrence &r) -> Text {
        r.equation("H", "t,d,e",
                   "tanh(" + r.decay + " * " + r.at("H", "t-1,d,e") +
                       " + K * V)");
        return "+";
      }},
-    {"normalised state", 6,
+    {"normalised state", 14,
      [](Recurrence &r) -> Text {
        r.equation("Y", "t,d,e", r.at("H", "t-1,d,e") + " + K * V");
        r.equation("H", "t,d,e",
@@ -139,8 +139,8 @@ Text outer(Recurrence &r) {
 }
 
 const Alternative<Recurrence> shapeTable[] = {
-    {"matrix state", 40, outer},
-    {"prefix functions", 10,
+    {"matrix state", 72, outer},
+    {"prefix functions", 13,
      [](Recurrence &r) -> Text {
        Draft &draft = r.draft;
        r.type = draft.storage();
@@ -155,7 +155,7 @@ const Alternative<Recurrence> shapeTable[] = {
                        "shift[t](x, 2) + x", "(shift[t](x, 2) else 0) + x"}));
        return "+";
      }},
-    {"running softmax state", 8,
+    {"running softmax state", 9,
      [](Recurrence &r) -> Text {
        Draft &draft = r.draft;
        r.type = draft.storage();
@@ -169,7 +169,7 @@ const Alternative<Recurrence> shapeTable[] = {
        r.equation("O", "t,e", "sum[n](P * V)");
        return "+";
      }},
-    {"affine monoid", 8,
+    {"affine monoid", 10,
      [](Recurrence &r) -> Text {
        Draft &draft = r.draft;
        r.type = draft.storage();
@@ -185,7 +185,7 @@ const Alternative<Recurrence> shapeTable[] = {
                        draft.choices.pick({")", " where t % 3 != 2)"}));
        return "+";
      }},
-    {"two iterative ranks", 8,
+    {"two iterative ranks", 9,
      [](Recurrence &r) -> Text {
        Draft &draft = r.draft;
        r.type = draft.storage();
@@ -205,7 +205,7 @@ const Alternative<Recurrence> shapeTable[] = {
        r.equation("O", "u,v", "H");
        return "+";
      }},
-    {"backward recurrence", 8,
+    {"backward recurrence", 9,
      [](Recurrence &r) -> Text {
        Draft &draft = r.draft;
        r.type = draft.storage();
@@ -225,7 +225,7 @@ const Alternative<Recurrence> shapeTable[] = {
        r.equation("O", "t,e", "H");
        return "+";
      }},
-    {"state read at chunk starts", 8,
+    {"state read at chunk starts", 11,
      [](Recurrence &r) -> Text {
        Draft &draft = r.draft;
        r.type = draft.storage();
@@ -241,7 +241,7 @@ const Alternative<Recurrence> shapeTable[] = {
        r.equation("O", "t,e", "H");
        return "+";
      }},
-    {"triangular solve over the history", 8,
+    {"triangular solve over the history", 9,
      [](Recurrence &r) -> Text {
        Draft &draft = r.draft;
        r.type = draft.storage();
@@ -256,7 +256,7 @@ const Alternative<Recurrence> shapeTable[] = {
        r.equation("O", "t,e", "U");
        return "+";
      }},
-    {"loop with a stop", 9,
+    {"loop with a stop", 11,
      [](Recurrence &r) -> Text {
        Draft &draft = r.draft;
        r.type = draft.storage();
@@ -275,7 +275,7 @@ const Alternative<Recurrence> shapeTable[] = {
                       : "sum[k](" + r.at("X", "k,e") + ")");
        return "+";
      }},
-    {"Newton iteration on a matrix", 6,
+    {"Newton iteration on a matrix", 9,
      [](Recurrence &r) -> Text {
        Draft &draft = r.draft;
        r.type = draft.choices.pick({"f32", "f64"});
@@ -294,7 +294,7 @@ const Alternative<Recurrence> shapeTable[] = {
        r.equation("O", "p,q", r.at("Z", "|k|-1,p,q"));
        return "+";
      }},
-    {"tree by doubled indices", 6,
+    {"tree by doubled indices", 10,
      [](Recurrence &r) -> Text {
        Draft &draft = r.draft;
        r.type = draft.storage();
@@ -307,7 +307,7 @@ const Alternative<Recurrence> shapeTable[] = {
        r.equation("O", "x", "H");
        return "+";
      }},
-    {"two tensors in one recurrence", 7,
+    {"two tensors in one recurrence", 12,
      [](Recurrence &r) -> Text {
        Draft &draft = r.draft;
        r.type = draft.storage();
@@ -333,12 +333,16 @@ std::string drawRecurrence(Draft &draft) {
   return choose(draft, r, shapeTable);
 }
 
-void listRecurrences(std::vector<std::string> &names) {
-  listNames(names, shapeTable);
+void listStates(std::vector<std::string> &names) {
   listNames(names, decayTable);
   listNames(names, stepTable);
   names.push_back("state in and out");
   names.push_back("state out into state in");
+}
+
+void listRecurrences(std::vector<std::string> &names) {
+  listNames(names, shapeTable);
+  listStates(names);
 }
 
 } // namespace attn::fuzz

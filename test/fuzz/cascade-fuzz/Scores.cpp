@@ -55,7 +55,7 @@ const Alternative<Attention> scoreTable[] = {
        return a.draft.input("X", a.exact ? "f32" : a.draft.storage(), ranks,
                             a.exact ? Fill::Small : Fill::Normal);
      }},
-    {"relative key vectors", 6,
+    {"relative key vectors", 8,
      [](Attention &a) -> Text {
        if (!a.hasRow())
          return "";
@@ -69,7 +69,7 @@ const Alternative<Attention> scoreTable[] = {
        a.draft.use("relative keys, zero outside");
        return "sum[d](Q * (" + a.K + " + (" + read + " else 0)))";
      }},
-    {"rotated queries and keys", 5,
+    {"rotated queries and keys", 8,
      [](Attention &a) -> Text {
        if (a.exact || a.joint || a.sumRank || !a.hasRow() || a.pages)
          return "";
@@ -118,19 +118,19 @@ const Alternative<Mapped> realMapTable[] = {
               (heads ? "2 ^ (-8.0 * (h + 1) / |h|)" : "0.25") + " * (" +
               m.a.row + " - " + m.a.key + ")";
      }},
-    {"relative bias, absent outside", 6,
+    {"relative bias, absent outside", 7,
      [](Mapped &m) -> Text {
        m.a.draft.free("u", Size::Short);
        m.a.draft.input("Ru", "f32", "u");
        return m.score + " + Ru[" + m.a.row + " - " + m.a.key + " + 1]?";
      }},
-    {"relative bias, zero outside", 6,
+    {"relative bias, zero outside", 8,
      [](Mapped &m) -> Text {
        m.a.draft.free("u", Size::Short);
        m.a.draft.input("Ru", "f32", "u");
        return m.score + " + (Ru[" + m.a.row + " - " + m.a.key + "] else 0)";
      }},
-    {"relative bias, clipped", 6,
+    {"relative bias, clipped", 10,
      [](Mapped &m) -> Text {
        m.a.draft.input("Rc", "f32", "v=5");
        return m.score + " + Rc[clip(" + m.a.row + " - " + m.a.key +
@@ -141,21 +141,22 @@ const Alternative<Mapped> realMapTable[] = {
        return "(" + m.score + ") * " +
               m.a.draft.input("tau", "f32", "", Fill::Positive);
      }},
-    {"scale per head", 6,
+    {"scale per head", 10,
      [](Mapped &m) -> Text {
        if (m.a.heads.find('h') == Text::npos)
          return "";
        return "(" + m.score + ") * " +
               m.a.draft.input("hs", "f32", "h", Fill::Decay);
      }},
-    {"tanh", 5, [](Mapped &m) -> Text { return "tanh(" + m.score + ")"; }},
-    {"decay by a prefix sum", 6,
+    {"tanh", 8, [](Mapped &m) -> Text { return "tanh(" + m.score + ")"; }},
+    {"decay by a prefix sum", 12,
      [](Mapped &m) -> Text {
        if (!m.a.hasRow() || m.a.sumRank || m.a.joint || m.a.pages)
          return "";
        m.a.draft.input("fd", "f32", "n", Fill::Positive);
-       m.a.draft.statement("Fd[n] = cumsum[n](fd)");
-       return "(" + m.score + ") + (Fd[m] else 0) - Fd";
+       Text sum = m.a.draft.fresh("Fd");
+       m.a.draft.statement(sum + "[n] = cumsum[n](fd)");
+       return "(" + m.score + ") + (" + sum + "[m] else 0) - " + sum;
      }},
     {"-inf scores in the data", 8,
      [](Mapped &m) -> Text {

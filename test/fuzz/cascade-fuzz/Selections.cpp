@@ -31,20 +31,20 @@ bool plain(const Attention &a) { return !a.sumRank && !a.joint && !a.pages; }
 
 /// Of the integer scores S[rows, keys].
 const Alternative<Attention> selectionTable[] = {
-    {"selection as a set", 18,
+    {"selection as a set", 36,
      [](Attention &a) -> Text {
        if (!plain(a))
          return "";
        Text J = selected(a);
        Text set = "member[k](" + J + ", n)";
-       if (a.choices().chance(40)) {
+       if (a.draft.has("selection joined with a window", 70)) {
          a.draft.use("selection joined with a window");
          set = "(" + set + " or n < 2)";
        }
        store(a, "sum[n](softmax[n](S / 4 where " + set + ") * V)");
        return "+";
      }},
-    {"selection as a list", 12,
+    {"selection as a list", 22,
      [](Attention &a) -> Text {
        if (!plain(a))
          return "";
@@ -52,7 +52,7 @@ const Alternative<Attention> selectionTable[] = {
        selected(a);
        return "+";
      }},
-    {"selection gathered", 14,
+    {"selection gathered", 22,
      [](Attention &a) -> Text {
        if (!plain(a))
          return "";
@@ -62,7 +62,7 @@ const Alternative<Attention> selectionTable[] = {
        store(a, "sum[k](softmax[k](Sg) * " + valueAt(a, "J") + ")");
        return "+";
      }},
-    {"best key gathered", 10,
+    {"best key gathered", 26,
      [](Attention &a) -> Text {
        if (!plain(a))
          return "";
@@ -71,7 +71,7 @@ const Alternative<Attention> selectionTable[] = {
        store(a, valueAt(a, "J"));
        return "+";
      }},
-    {"first and last", 8,
+    {"first and last", 20,
      [](Attention &a) -> Text {
        if (!plain(a))
          return "";
@@ -79,7 +79,7 @@ const Alternative<Attention> selectionTable[] = {
                     "[n](V where S > 0)" + a.choices().pick({"", " else -1"}));
        return "+";
      }},
-    {"selection of pages", 10,
+    {"selection of pages", 26,
      [](Attention &a) -> Text {
        if (a.keyRanks == "p,i" || !a.pages)
          return "";
@@ -91,7 +91,7 @@ const Alternative<Attention> selectionTable[] = {
        store(a, "sum[n](softmax[n](S / 4 where member[k](J, p)) * V)");
        return "+";
      }},
-    {"rank in the descending order", 8,
+    {"rank in the descending order", 9,
      [](Attention &a) -> Text {
        if (!plain(a))
          return "";
@@ -99,7 +99,7 @@ const Alternative<Attention> selectionTable[] = {
        a.draft.statement(at("R1", a.points()) + " = ranking[n](S)");
        return "+";
      }},
-    {"top of the mass", 6,
+    {"top of the mass", 20,
      [](Attention &a) -> Text {
        if (!plain(a))
          return "";
@@ -124,7 +124,7 @@ struct Tables {
 
 /// Index tensors of the caller, with -1 and entries that are outside.
 const Alternative<Tables> indexTable[] = {
-    {"gather by an index tensor", 30,
+    {"gather by an index tensor", 24,
      [](Tables &t) -> Text {
        t.draft.input("X", t.type, "b,n,e");
        t.draft.input("I", "i32", "b,m,k", Fill::Index, "n");
@@ -136,7 +136,7 @@ const Alternative<Tables> indexTable[] = {
                               "mean[k](X[b,I,e])"}));
        return "+";
      }},
-    {"attention over a list of keys", 20,
+    {"attention over a list of keys", 40,
      [](Tables &t) -> Text {
        t.draft.input("Q", t.type, "b,m,d");
        t.draft.input("K", t.type, "b,n,d");
@@ -154,7 +154,7 @@ const Alternative<Tables> indexTable[] = {
        }
        return "+";
      }},
-    {"scatter by a masked sum", 20,
+    {"scatter by a masked sum", 24,
      [](Tables &t) -> Text {
        t.draft.input("X", t.type, "b,n,e");
        t.draft.input("I1", "i32", "b,n", Fill::Index, "m");
@@ -167,7 +167,7 @@ const Alternative<Tables> indexTable[] = {
                                  "last[n](X where I1 == m) else Y"}));
        return "+";
      }},
-    {"order of given keys", 15,
+    {"order of given keys", 20,
      [](Tables &t) -> Text {
        t.draft.input("X", t.type, "b,n",
                      t.draft.choices.chance(40) ? Fill::WithNaN : Fill::Small);
@@ -180,7 +180,7 @@ const Alternative<Tables> indexTable[] = {
                                  "topk[n -> j](X)"}));
        return "+";
      }},
-    {"permutation and its inverse", 15,
+    {"permutation and its inverse", 24,
      [](Tables &t) -> Text {
        t.draft.input("X", t.type, "b,n,e", Fill::Small);
        t.draft.relation("j: |n|");

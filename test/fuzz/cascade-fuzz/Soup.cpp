@@ -135,7 +135,7 @@ const Alternative<Node> realTable[] = {
                   {"tanh", "sigmoid", "abs", "silu", "softplus", "gelu"})) +
               "(" + real(n) + ")";
      }},
-    {"quotient", 5,
+    {"quotient", 7,
      [](Node &n) -> Text {
        Text left = real(n);
        return "(" + left + " / (1 + abs(" + real(n) + ")))";
@@ -152,17 +152,17 @@ const Alternative<Node> realTable[] = {
      [](Node &n) -> Text {
        return reduceReal(n, n.soup.choices().pick({"max", "min"}));
      }},
-    {"product over a rank", 4,
+    {"product over a rank", 7,
      [](Node &n) -> Text {
        return reduction(n, "prod", [](Node &inner) {
          return "1 + 0.25 * tanh(" + real(inner) + ")";
        });
      }},
-    {"mean or variance over a rank", 5,
+    {"mean or variance over a rank", 7,
      [](Node &n) -> Text {
        return reduceReal(n, n.soup.choices().pick({"mean", "var"}));
      }},
-    {"first or last over a rank", 4,
+    {"first or last over a rank", 6,
      [](Node &n) -> Text {
        return reduceReal(n, n.soup.choices().pick({"first", "last"}));
      }},
@@ -237,13 +237,13 @@ const Alternative<Node> integerTable[] = {
        return "(" + integer(n) +
               n.soup.choices().pick({" // 2", " % 3", " // -3", " % 2"}) + ")";
      }},
-    {"division by a value", 4,
+    {"division by a value", 6,
      [](Node &n) -> Text {
        Text left = integer(n);
        return "(" + left + n.soup.choices().pick({" // ", " % "}) + integer(n) +
               ")";
      }},
-    {"bits of integers", 4,
+    {"bits of integers", 7,
      [](Node &n) -> Text {
        Text left = integer(n);
        return Text(n.soup.choices().pick({"xor", "band"})) + "(" + left + ", " +
@@ -256,12 +256,12 @@ const Alternative<Node> integerTable[] = {
        return reduction(n, n.soup.choices().pick({"sum", "max", "min"}),
                         [](Node &inner) { return integer(inner); });
      }},
-    {"argmax of integers", 5,
+    {"argmax of integers", 7,
      [](Node &n) -> Text {
        return reduction(n, n.soup.choices().pick({"argmax", "argmin"}),
                         [](Node &inner) { return integer(inner); });
      }},
-    {"number of a bool", 5,
+    {"number of a bool", 7,
      [](Node &n) -> Text { return "num(" + boolean(n) + ")"; }},
 };
 
@@ -281,13 +281,13 @@ const Alternative<Node> boolTable[] = {
        return "(" + left + n.soup.choices().pick({" and ", " or "}) +
               boolean(n) + ")";
      }},
-    {"negation", 8, [](Node &n) -> Text { return "(not " + boolean(n) + ")"; }},
-    {"any and all", 8,
+    {"negation", 11, [](Node &n) -> Text { return "(not " + boolean(n) + ")"; }},
+    {"any and all", 10,
      [](Node &n) -> Text {
        return reduction(n, n.soup.choices().pick({"any", "all"}),
                         [](Node &inner) { return boolean(inner); });
      }},
-    {"presence as a value", 6,
+    {"presence as a value", 9,
      [](Node &n) -> Text { return "present(" + real(n) + ")"; }},
 };
 

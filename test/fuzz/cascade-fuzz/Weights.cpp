@@ -51,38 +51,38 @@ const Alternative<Attention> weightTable[] = {
      }},
     {"softmax with one more point", 5,
      [](Attention &a) -> Text { return call(a, "softmax1", "S"); }},
-    {"softmax with a learned sink", 5,
+    {"softmax with a learned sink", 8,
      [](Attention &a) -> Text {
        bool heads = a.heads.find('h') != Text::npos;
        a.draft.input("zs", "f32", heads ? "h" : "");
        return call(a, "softmax_sink", "S, zs");
      }},
-    {"sigmoid weights", 6, [](Attention &) -> Text { return "sigmoid(S)"; }},
-    {"plain scores as weights", 5, [](Attention &) -> Text { return "S + 0"; }},
-    {"squared relu weights", 4,
+    {"sigmoid weights", 8, [](Attention &) -> Text { return "sigmoid(S)"; }},
+    {"plain scores as weights", 7, [](Attention &) -> Text { return "S + 0"; }},
+    {"squared relu weights", 6,
      [](Attention &) -> Text { return "relu(S) ^ 2"; }},
-    {"sum-normalised exponentials", 5,
+    {"sum-normalised exponentials", 6,
      [](Attention &a) -> Text { return call(a, "sumnorm", "exp(min(S, 5))"); }},
-    {"l1-normalised scores", 5,
+    {"l1-normalised scores", 6,
      [](Attention &a) -> Text { return call(a, "l1norm", "S"); }},
-    {"softmax twice", 4,
+    {"softmax twice", 7,
      [](Attention &a) -> Text {
        Text first = pointValue(a, call(a, "softmax", "S"));
        return call(a, "softmax", "S + 2 * " + first);
      }},
-    {"sparsemax", 3,
+    {"sparsemax", 6,
      [](Attention &a) -> Text {
-       if (a.reduced != a.keyRanks || a.joint || a.sumRank)
+       if (a.reduced != "n" || a.keyRanks != "n")
          return "";
        return call(a, "sparsemax", "S");
      }},
-    {"entmax by bisection", 3,
+    {"entmax by bisection", 6,
      [](Attention &a) -> Text {
-       if (a.reduced != a.keyRanks || a.joint || a.sumRank || a.pages)
+       if (a.reduced != "n" || a.keyRanks != "n" || a.pages)
          return "";
        return call(a, "entmax", "S, 1.5");
      }},
-    {"stick breaking by a suffix sum", 4,
+    {"stick breaking by a suffix sum", 7,
      [](Attention &a) -> Text {
        if (a.reduced != "n" || a.keyRanks != "n")
          return "";
@@ -94,13 +94,13 @@ const Alternative<Attention> weightTable[] = {
        Text top = rowValue(a, a.reduce("prod", "1 + 0.0625 * tanh(S)"));
        return call(a, "softmax", "S") + " * " + top;
      }},
-    {"running softmax", 3,
+    {"running softmax", 9,
      [](Attention &a) -> Text {
        if (a.reduced != "n" || a.keyRanks != "n")
          return "";
        return "cumsoftmax[n](S)";
      }},
-    {"dropout after the normaliser", 4,
+    {"dropout after the normaliser", 6,
      [](Attention &a) -> Text {
        Text weight = pointValue(a, call(a, "softmax", "S"));
        return weight + " * 2 where uniform(11, " + a.row + ", " + a.key +

@@ -1,0 +1,115 @@
+//===- Laws.cpp - which laws a program met ----------------------*- C++ -*-===//
+#include "test/fuzz/cascade-fuzz/Laws.h"
+#include "dialect/tile/Tile.h"
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+using namespace attn;
+using namespace attn::fuzz;
+
+namespace {
+
+template <typename Op>
+unsigned count(
+    ModuleOp module,
+    llvm::function_ref<bool(Op)> fits = [](Op) { return true; }) {
+  unsigned found = 0;
+  module.walk([&](Op op) { found += fits(op); });
+  return found;
+}
+
+bool hasName(ModuleOp module, StringRef suffix) {
+  return count<EinsumOp>(module, [&](EinsumOp op) {
+    return cast<StringAttr>(op.getNames()[0]).getValue().ends_with(suffix);
+  });
+}
+
+/// A bound of a stream that presence moved: not 0, not the extent.
+bool isClamped(Value bound) { return bound.getDefiningOp<MapOp>() != nullptr; }
+
+/// Reductions that no stream computes.
+unsigned alone(const Stages &s) {
+  return count<EinsumOp>(s.derived, [](EinsumOp op) {
+    return op.isReduction() && !op->getParentOfType<KernelOp>();
+  });
+}
+
+struct Row {
+  const char *name;
+  bool (*fired)(const Stages &);
+};
+
+const Row table[] = {
+    // Before derivation.
+    {"hoisting: a guard on a result",
+     [](const Stages &s) -> bool {
+       return count<EinsumOp>(s.guarded, [](EinsumOp op) {
+         return op.isReduction() && !op.getGuard().empty();
+       });
+     }},
+    {"INVARIANCE: a part over fewer ranks",
+     [](const Stages &s) { return hasName(s.normalised, ".part"); }},
+    {"maps inlined, equal einsums shared",
+     [](const Stages &s) {
+       return count<EinsumOp>(s.normalised) < count<EinsumOp>(s.guarded);
+     }},
+    {"recurrence walked",
+     [](const Stages &s) -> bool { return count<EquationsOp>(s.normalised); }},
+    // Derivation.
+    {"SPLIT: one stream",
+     [](const Stages &s) { return count<KernelOp>(s.derived) == 1; }},
+    {"SPLIT: several streams",
+     [](const Stages &s) { return count<KernelOp>(s.derived) > 1; }},
+    {"no stream",
+     [](const Stages &s) { return count<KernelOp>(s.derived) == 0; }},
+    {"ONLINE: accumulators repaired",
+     [](const Stages &s) { return hasName(s.derived, ".repair"); }},
+    {"HOIST: late factors leave a sum, empty rows kept apart",
+     [](const Stages &s) { return hasName(s.derived, ".present"); }},
+    {"PRODUCT: outputs share a stream",
+     [](const Stages &s) -> bool {
+       return count<KernelOp>(
+           s.derived, [](KernelOp op) { return op.getNumResults() > 1; });
+     }},
+    {"reductions beside a stream",
+     [](const Stages &s) { return count<KernelOp>(s.derived) && alone(s); }},
+    // Schedule.
+    {"tile path",
+     [](const Stages &s) -> bool {
+       return count<tile::KernelOp>(s.scheduled);
+     }},
+    {"general path",
+     [](const Stages &s) -> bool { return count<EinsumOp>(s.scheduled); }},
+    {"a stream on the general path",
+     [](const Stages &s) {
+       return count<tile::KernelOp>(s.scheduled) < count<KernelOp>(s.derived);
+     }},
+    {"PIECES: presence bounds a stream",
+     [](const Stages &s) -> bool {
+       return count<tile::StreamOp>(s.scheduled, [](tile::StreamOp op) {
+         return isClamped(op.getLower()) || isClamped(op.getUpper());
+       });
+     }},
+    {"PIECES: full steps without the mask",
+     [](const Stages &s) -> bool {
+       return count<MapOp>(s.scheduled,
+                           [](MapOp op) { return op->hasAttr("bounded"); });
+     }},
+};
+
+} // namespace
+
+std::vector<std::string> fuzz::lawsOf(const Stages &stages) {
+  std::vector<std::string> fired;
+  for (const Row &row : table)
+    if (row.fired(stages))
+      fired.push_back(row.name);
+  return fired;
+}
+
+std::vector<std::string> fuzz::lawNames() {
+  std::vector<std::string> names;
+  for (const Row &row : table)
+    names.push_back(row.name);
+  return names;
+}
