@@ -1,7 +1,8 @@
 //===- Laws.cpp - which laws a program met ----------------------*- C++ -*-===//
 #include "test/fuzz/cascade-fuzz/Laws.h"
 #include "dialect/tile/Tile.h"
-#include "mlir/IR/Matchers.h"
+#include "passes/derive/Laws.h"
+#include <set>
 
 using namespace mlir;
 using namespace attn;
@@ -62,15 +63,6 @@ const Row table[] = {
      [](const Stages &s) { return count<KernelOp>(s.derived) > 1; }},
     {"no stream",
      [](const Stages &s) { return count<KernelOp>(s.derived) == 0; }},
-    {"ONLINE: accumulators repaired",
-     [](const Stages &s) { return hasName(s.derived, ".repair"); }},
-    {"HOIST: late factors leave a sum, empty rows kept apart",
-     [](const Stages &s) { return hasName(s.derived, ".present"); }},
-    {"PRODUCT: outputs share a stream",
-     [](const Stages &s) -> bool {
-       return count<KernelOp>(
-           s.derived, [](KernelOp op) { return op.getNumResults() > 1; });
-     }},
     {"reductions beside a stream",
      [](const Stages &s) { return count<KernelOp>(s.derived) && alone(s); }},
     // Schedule.
@@ -100,7 +92,13 @@ const Row table[] = {
 } // namespace
 
 std::vector<std::string> fuzz::lawsOf(const Stages &stages) {
-  std::vector<std::string> fired;
+  std::set<std::string> derivation; // a law may fire at several statements
+  ModuleOp derived = stages.derived;
+  derived.walk([&](CascadeOp cascade) {
+    for (const LawEvent &event : attn::lawsOf(cascade))
+      derivation.insert(event.law);
+  });
+  std::vector<std::string> fired(derivation.begin(), derivation.end());
   for (const Row &row : table)
     if (row.fired(stages))
       fired.push_back(row.name);
@@ -109,6 +107,8 @@ std::vector<std::string> fuzz::lawsOf(const Stages &stages) {
 
 std::vector<std::string> fuzz::lawNames() {
   std::vector<std::string> names;
+  for (const LawRow &law : laws())
+    names.push_back(law.name.str());
   for (const Row &row : table)
     names.push_back(row.name);
   return names;
