@@ -426,28 +426,58 @@ void Clusters::merge() {
     ;
 }
 
-/// No ranks fit: one tensor, or else all that do not fit, are kept in full.
-void Clusters::give(const Cluster &cluster) {
-  std::string why;
-  for (auto &[rank, reason] : reasons)
-    if (!reason.empty())
-      why += (why.empty() ? "" : "; ") + rank + ": " + reason;
-  SmallVector<Value> large;
+/// Large tensors of the cluster that keep it from fixing a rank.
+SmallVector<Value> Clusters::blockersOf(const Cluster &cluster,
+                                        StringAttr rank) {
+  SmallVector<Value> blockers;
   for (unsigned n : cluster.nodes)
+    for (Operation *op : nodes[n].ops)
+      if (!rowsAtATime(cascade, op, rank))
+        for (Value tensor : op->getResults())
+          if (isLarge(tensor))
+            blockers.push_back(tensor);
+  return blockers;
+}
+
+/// No ranks fit: what keeps the cluster from fixing some rank is kept in full,
+/// as few tensors as do; or else the first of all.
+void Clusters::give(const Cluster &cluster) {
+  auto why = [&] {
+    std::string text;
+    for (auto &[rank, reason] : reasons)
+      if (!reason.empty())
+        text += (text.empty() ? "" : "; ") + rank + ": " + reason;
+    return text;
+  }();
+  SmallVector<unsigned> order(cluster.nodes.begin(), cluster.nodes.end());
+  llvm::sort(order);
+  SmallVector<SmallVector<Value>> choices;
+  Operation *first = nodes[cluster.sinks.front()].ops.front();
+  for (StringAttr rank : ranksOf(first->getResult(0)))
+    choices.push_back(blockersOf(cluster, rank));
+  SmallVector<Value> large;
+  for (unsigned n : order)
     for (Operation *op : nodes[n].ops)
       for (Value tensor : op->getResults())
         if (isLarge(tensor))
           large.push_back(tensor);
-  unsigned sink = cluster.sinks.front();
-  for (Value tensor : llvm::reverse(large)) {
-    materialised[tensor] = why;
-    auto smaller = clusterOf(sink);
+  for (Value tensor : llvm::reverse(large))
+    choices.push_back({tensor});
+  llvm::stable_sort(choices, [](const auto &a, const auto &b) {
+    return a.size() < b.size();
+  });
+  for (const SmallVector<Value> &choice : choices) {
+    if (choice.empty())
+      continue;
+    for (Value tensor : choice)
+      materialised[tensor] = why;
+    auto smaller = clusterOf(cluster.sinks.front());
     if (smaller && smaller->nodes.size() > 1 && choose(*smaller))
       return;
-    materialised.erase(tensor);
+    for (Value tensor : choice)
+      materialised.erase(tensor);
   }
-  for (Value tensor : large)
-    materialised[tensor] = why;
+  materialised[large.front()] = why;
 }
 
 void Clusters::find() {

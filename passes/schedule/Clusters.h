@@ -62,6 +62,8 @@ private:
   /// and `why` not. `halo`: some node computes more rows than that.
   int64_t rowsOf(const Cluster &cluster, mlir::StringAttr rank, bool &halo,
                  std::string &why);
+  llvm::SmallVector<mlir::Value> blockersOf(const Cluster &cluster,
+                                            mlir::StringAttr rank);
   void give(const Cluster &cluster);
 
   bool isLarge(mlir::Value tensor);
