@@ -49,7 +49,7 @@ cl::opt<bool> widePorts("f32", cl::desc("Ports of 16-bit reals are of f32"),
 cl::list<std::string> shape("shape", cl::desc("Extents of ranks"),
                             cl::value_desc("b=1,m=4096,.."), cl::CommaSeparated,
                             cl::cat(category), cl::sub(runSub),
-                            cl::sub(interpretSub));
+                            cl::sub(interpretSub), cl::sub(explainSub));
 cl::list<std::string> inputs("input", cl::desc("An input, else it is random"),
                              cl::value_desc("NAME=FILE.npy|SCALAR"),
                              cl::cat(category), cl::sub(runSub),
@@ -75,12 +75,22 @@ cl::opt<bool> inPlace("i", cl::desc("Rewrite the file"), cl::cat(category),
 cl::opt<std::string> html("html", cl::desc("Write the report as a page"),
                           cl::value_desc("PATH"), cl::cat(category),
                           cl::sub(explainSub));
+cl::opt<bool> json("json", cl::desc("Print the report as JSON"),
+                   cl::cat(category), cl::sub(explainSub));
+cl::list<std::string> sequence("sequence",
+                               cl::desc("Ranks that grow with the sequence"),
+                               cl::value_desc("m,n"), cl::CommaSeparated,
+                               cl::cat(category), cl::sub(explainSub));
 cl::list<std::string> families("family", cl::desc("Rows of these families"),
                                cl::value_desc("a,b"), cl::CommaSeparated,
                                cl::cat(category), cl::sub(zooSub));
 cl::list<std::string> ids("id", cl::desc("These rows"), cl::value_desc("x,y"),
                           cl::CommaSeparated, cl::cat(category),
                           cl::sub(zooSub));
+cl::opt<unsigned> cases("cases",
+                        cl::desc("The first N cases of a cascade; 0: all"),
+                        cl::value_desc("N"), cl::cat(category),
+                        cl::sub(zooSub));
 
 bool complain(const Twine &message) {
   errs() << "attnc: " << message << "\n";
@@ -156,6 +166,7 @@ std::optional<attn::Options> attn::parseOptions(int argc,
   options.entry = entry;
   options.families.assign(families.begin(), families.end());
   options.ids.assign(ids.begin(), ids.end());
+  options.cases = cases;
   options.seed = seed;
   options.threads = threads;
   options.widePorts = widePorts;
@@ -163,6 +174,8 @@ std::optional<attn::Options> attn::parseOptions(int argc,
   options.bench = bench;
   options.inPlace = inPlace;
   options.html = html;
+  options.json = json;
+  options.sequence.assign(sequence.begin(), sequence.end());
   bool good = split("const", consts, options.consts) &&
               split("input", inputs, options.inputs) &&
               split("output", outputs, options.outputs) && splitShape(options);

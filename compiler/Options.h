@@ -29,11 +29,13 @@ struct Options {
   std::vector<NameValue> consts, inputs, outputs;
   std::vector<std::pair<std::string, int64_t>> shape;
   std::vector<std::string> families, ids;
+  unsigned cases = 0; // of each cascade; 0: all
   uint64_t seed = 0;
   int threads = 0;        ///< 0: one for each CPU
   bool widePorts = false; ///< --f32
-  bool check = false, bench = false, inPlace = false;
+  bool check = false, bench = false, inPlace = false, json = false;
   std::string html;
+  std::vector<std::string> sequence; ///< --sequence
 };
 
 /// Nothing after a message on stderr: wrong usage.

@@ -3,6 +3,7 @@ attn-opt, FileCheck and not. `%examples` is the examples folder, `%cc` and
 `%runtime` build C programs against the runtime."""
 
 import os
+import shutil
 
 import lit.formats
 
@@ -28,5 +29,7 @@ config.substitutions += [
     ("%cc", config.cc),
     ("%python", config.python),
 ]
+if shutil.which("chromium"):
+    config.available_features.add("chromium")
 if os.geteuid() == 0:
     config.available_features.add("root")

@@ -17,6 +17,10 @@ struct Target {
   llvm::StringLiteral name, triple, cpu, tune, features;
   unsigned vectorFloats, vectorRegisters;
   bool halfInstructions, fma, avx512, avx512bf16, amx;
+  /// Of one core, nominal, for rooflines: operations a cycle in f32 vectors and
+  /// in the widest bf16 instruction, clock in GHz, memory in GB/s.
+  unsigned vectorFlops, matrixFlops;
+  double gigahertz, gigabytes;
 
   cpu::CpuTarget forLowering() const;
 };
