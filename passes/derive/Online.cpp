@@ -149,7 +149,21 @@ Value Deriver::readLate(ExprBuilder &e, Value tensor, Coordinates &at,
       index = e.map(Fn::sub, {index, e.integer(1)});
     indices.push_back(index);
   }
-  return e.read(tensor, indices);
+  Value value = e.read(tensor, indices);
+  if (isMap || step == Step::Final)
+    return value;
+  // The state lacks its factors until the end; whoever needs it now has them as
+  // they are now.
+  for (const LateFactor &late : summandForm(forms, op).factors) {
+    if (late.kind == LateFactor::Requires)
+      continue;
+    Value by = readLate(e, late.tensor, at, step);
+    value = late.kind == LateFactor::Clears
+                ? e.otherwise(by, value)
+                : e.map(late.kind == LateFactor::Divides ? Fn::div : Fn::mul,
+                        {value, by});
+  }
+  return value;
 }
 
 /// A late tensor, 0 where it is the identity of a maximum or minimum.
@@ -481,6 +495,12 @@ Value Deriver::ones(EinsumOp op, Value value, StringRef name) {
       .getResult(0);
 }
 
+/// Anything but a built-in extremum: it may divide what is not there yet.
+static bool isQuotient(const ShiftTerm &term) {
+  auto kind = term.tensor.getDefiningOp<EinsumOp>().builtinReduce();
+  return kind != Reduce::max && kind != Reduce::min;
+}
+
 /// h(M before, M now) over the ranks of the late tensors; null: nothing to do.
 Value Deriver::repair(EinsumOp op, const Form &form) {
   SmallVector<const Exponential *> moving;
@@ -523,6 +543,13 @@ Value Deriver::repair(EinsumOp op, const Form &form) {
                    operands.push_back(cloneExpr(e.b, map.getOperand(0), none));
                  operands.push_back(sum);
                  Value factor = e.map(map.getFn(), operands);
+                 // A statistic that is a quotient may be NaN of nothing: there
+                 // is nothing to repair. NaN among the points has reached the
+                 // accumulator by itself.
+                 if (llvm::any_of(exponential->shift, isQuotient)) {
+                   Value isNumber = e.map(Fn::eq, {factor, factor});
+                   factor = e.otherwise(e.where(factor, isNumber), e.real(1));
+                 }
                  product = product ? e.map(Fn::mul, {product, factor}) : factor;
                }
                return product;
