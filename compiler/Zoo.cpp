@@ -42,6 +42,7 @@ struct Findings {
   std::string type; ///< narrowest real of its ports; empty: nothing has run
   double ratio = 0; ///< largest error over what the oracle rule allows
   std::vector<std::string> passes; ///< of each cascade, as written > derived
+  std::vector<PassCounts> counts;
   Growth workspace = Growth::None;
   std::vector<std::string> problems;
 };
@@ -136,14 +137,15 @@ void Runner::describe(Compiled &compiled) {
   auto after =
       countPasses((*derived)->lookupSymbol<CascadeOp>(cascade.getSymName()));
   std::string text;
+  PassCounts &counts = findings.counts.emplace_back();
   for (const RankPasses &rank : countPasses(cascade)) {
-    if (rank.number() == "1")
-      continue;
     auto same = llvm::find_if(
         after, [&](const RankPasses &r) { return r.rank == rank.rank; });
-    text += llvm::formatv("{0}{1} {2}>{3}", text.empty() ? "" : " ",
-                          rank.rank.getValue(), rank.number(),
-                          same == after.end() ? "0" : same->number());
+    std::string derived = same == after.end() ? "0" : same->number();
+    counts[rank.rank.str()] = {rank.number(), derived};
+    if (rank.number() != "1")
+      text += llvm::formatv("{0}{1} {2}>{3}", text.empty() ? "" : " ",
+                            rank.rank.getValue(), rank.number(), derived);
   }
   if (!text.empty() && !llvm::is_contained(findings.passes, text))
     findings.passes.push_back(text);
@@ -278,6 +280,12 @@ void Zoo::print(const ZooRow &row, const Findings &written,
     problems.push_back(row.id + ": " + row.error);
   Growth growth = std::max(written.workspace, wide.workspace);
   ++growths[growth];
+  // Of a row that has run as it is written.
+  Comparisons expected;
+  if (!written.counts.empty())
+    expected = row.expected.compare(written.counts, growthName(growth));
+  if (!expected.worse.empty())
+    problems.push_back(row.id + ": " + expected.worse);
   ++(problems.empty() ? passed : failed);
   std::string types = written.type + (wide.type.empty() ? "" : " ") + wide.type;
   llvm::outs() << llvm::formatv(
@@ -289,6 +297,9 @@ void Zoo::print(const ZooRow &row, const Findings &written,
       growthName(growth), problems.empty() ? "PASS" : "FAIL");
   for (const std::string &problem : problems)
     llvm::outs() << "  " << problem << "\n";
+  if (!expected.better.empty())
+    llvm::outs() << "  better than its reference expects: " << expected.better
+                 << "\n";
   llvm::outs().flush();
 }
 

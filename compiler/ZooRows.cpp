@@ -20,13 +20,67 @@ static bool fromJSON(const json::Value &value, ZooCase &c, json::Path path) {
          map.map("outputs", c.outputs);
 }
 
+static bool fromJSON(const json::Value &value, Expectation &expected,
+                     json::Path path) {
+  json::ObjectMapper map(value, path);
+  return map && map.mapOptional("passes", expected.passes) &&
+         map.mapOptional("workspace", expected.workspace);
+}
+
 static bool fromJSON(const json::Value &value, ZooRow &row, json::Path path) {
   json::ObjectMapper map(value, path);
   return map && map.map("id", row.id) && map.map("name", row.name) &&
          map.map("error", row.error) && map.map("sequence", row.sequence) &&
-         map.map("cases", row.cases);
+         map.map("expected", row.expected) && map.map("cases", row.cases);
 }
 } // namespace attn
+
+/// Of counts: "2" is less than "3", "4" less than "3 + 1 a step of t".
+static bool isFewer(StringRef x, StringRef y) {
+  auto numbers = [](StringRef text) {
+    std::vector<unsigned> found;
+    for (StringRef word : llvm::split(text, ' ')) {
+      unsigned number;
+      if (!word.getAsInteger(10, number))
+        found.push_back(number);
+    }
+    return std::pair(found.size(), found);
+  };
+  return numbers(x) < numbers(y);
+}
+
+static void add(std::string &text, const std::string &more) {
+  text += (text.empty() ? "" : "; ") + more;
+}
+
+Comparisons Expectation::compare(ArrayRef<PassCounts> found,
+                                 StringRef growth) const {
+  Comparisons result;
+  for (auto &[rank, want] : passes) {
+    // Of several cascades, one has to agree.
+    const std::vector<std::string> *got = nullptr;
+    for (const PassCounts &counts : found)
+      if (auto it = counts.find(rank); it != counts.end()) {
+        bool isCloser =
+            !got ||
+            (it->second[0] == want[0] &&
+             ((*got)[0] != want[0] || isFewer(it->second[1], (*got)[1])));
+        got = isCloser ? &it->second : got;
+      }
+    if (!got || *got == want)
+      continue;
+    bool isBetter = (*got)[0] == want[0] && isFewer((*got)[1], want[1]);
+    add(isBetter ? result.better : result.worse,
+        "passes over " + rank + " are " + llvm::join(*got, ">") + ", not " +
+            llvm::join(want, ">"));
+  }
+  constexpr StringLiteral order[] = {"none", "linear", "quadratic"};
+  if (!workspace.empty() && growth != workspace)
+    add(llvm::find(order, growth) < llvm::find(order, workspace) ? result.better
+                                                                 : result.worse,
+        "workspace is " + growth.str() + ", not " + workspace);
+  return result;
+}
 
 llvm::Expected<std::vector<ZooRow>> attn::exportRows(const Options &options,
                                                      StringRef folder) {
@@ -40,6 +94,8 @@ llvm::Expected<std::vector<ZooRow>> attn::exportRows(const Options &options,
     args.append({"--family", families});
   if (!ids.empty())
     args.append({"--id", ids});
+  std::string cases = std::to_string(options.cases);
+  args.append({"--cases", cases});
   std::string error;
   if (llvm::sys::ExecuteAndWait(*python, args, std::nullopt, {}, 0, 0, &error))
     return makeError(ATTN_ZOO_EXPORT " failed " + error);

@@ -81,7 +81,9 @@ static std::string reasonOf(Value result) {
   std::string names;
   for (Operation *reader : readers)
     names += (names.empty() ? "" : ", ") + nameOf(reader->getResult(0));
-  return "complete before " + (names.empty() ? "its readers" : names) +
+  if (names.empty())
+    return "nothing reads it";
+  return "complete before " + names +
          (readers.size() > 1 ? " read it" : " reads it");
 }
 

@@ -2,11 +2,11 @@
 """Writes the inputs and reference outputs of the examples as .npy files, with
 a list of the cases: what `attnc zoo` runs against.
 
-    export.py OUT [--family a,b] [--id x,y]
+    export.py OUT [--family a,b] [--id x,y] [--cases N]
 
 OUT/rows.json is a list of {"id", "name", "error", "expected", "sequence",
-"cases"}: "error" says why the reference gives no cases, "expected" is what it
-expects of the compiler, "sequence" names the ranks that grow with the sequence.
+"cases"}: "error" says why the reference gives no cases, "expected" is what the
+compiler must report of it, "sequence" names the ranks that grow with the sequence.
 A case is {"label", "path", "entry", "consts", "shape", "tol", "nonfinite",
 "inputs": {port: file}, "outputs": {port: file}}; outputs that compilers may
 hold in bf16 are float64 here, as the reference returns them."""
@@ -63,7 +63,7 @@ def export(program, case, stem):
     }
 
 
-def export_row(ids, families, out, ident):
+def export_row(ids, families, cases, out, ident):
     """One row, so that rows are written side by side; None: not selected."""
     warnings.simplefilter("ignore", RuntimeWarning)  # inf and NaN are data
     row = {"id": ident, "name": "", "error": "", "expected": {},
@@ -74,11 +74,11 @@ def export_row(ids, families, out, ident):
         if not found:
             return None
         row["name"] = found[-1].name
-        row["expected"] = found[-1].expected()
-        row["sequence"] = list(row["expected"].get("sequence",
-                                                   row["sequence"]))
+        row["expected"] = found[-1].pinned()
+        row["sequence"] = list(found[-1].expected().get("sequence",
+                                                        row["sequence"]))
         for program in found:
-            for case in program.cases():
+            for case in program.cases()[:cases or None]:
                 stem = out / f"{ident}-{len(row['cases'])}"
                 row["cases"].append(export(program, case, stem))
     except Exception as error:  # of one reference; the others go on
@@ -95,8 +95,10 @@ def main():
     parser.add_argument("out", type=pathlib.Path)
     for flag in "--family", "--id":
         parser.add_argument(flag, default=[], type=lambda s: s.split(","))
+    parser.add_argument("--cases", default=0, type=int)
     args = parser.parse_args()
-    work = functools.partial(export_row, args.id, args.family, args.out)
+    work = functools.partial(export_row, args.id, args.family, args.cases,
+                             args.out)
     with multiprocessing.Pool() as pool:
         found = pool.map(work, zoo.rows(), chunksize=1)
     listed = [row for row in found if row]

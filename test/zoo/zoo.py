@@ -21,7 +21,11 @@ What the mathematics allows is written down before the compiler tries:
                             lawful)}, "kernels", "workspace" ("none", "linear",
                             "quadratic" in the sequence length), "sequence"
                             (ranks that grow with it; m, n, t if not given),
-                            "why"
+                            "why"; and, where the compiler does less today,
+                            "today": dict of "passes" {rank: as derived, or
+                            (as written, as derived) where the analysis counts
+                            more than the author}, "workspace". `attnc zoo`
+                            fails on more than that and notes less.
 """
 
 import collections
@@ -32,7 +36,7 @@ import re
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 
-EXPECTED = {"passes", "kernels", "workspace", "sequence", "why"}
+EXPECTED = {"passes", "kernels", "workspace", "sequence", "why", "today"}
 
 Port = collections.namedtuple("Port", "name const dtype axes default")
 
@@ -62,6 +66,19 @@ class Program(collections.namedtuple("Program", "id path entry module")):
         if unknown:
             raise ValueError(f"expected() says {sorted(unknown)}")
         return found
+
+    def pinned(self):
+        """What the compiler must report: passes {rank: [as written, as
+        derived]} and workspace; empty where nothing is expected."""
+        found = self.expected()
+        today = found.get("today", {})
+        passes = {}
+        for rank, (written, best) in found.get("passes", {}).items():
+            now = today.get("passes", {}).get(rank, best)
+            pair = now if isinstance(now, tuple) else (written, now)
+            passes[rank] = [str(count) for count in pair]
+        return {"passes": passes, "workspace": today.get(
+            "workspace", found.get("workspace", ""))}
 
     @property
     def label(self):

@@ -43,4 +43,5 @@ def reference(inputs, consts):
 
 def expected():
     return dict(sequence=("t",), passes={"l": (3, 1)}, kernels=1,
-                workspace="none")
+                workspace="none",
+                today=dict(workspace="linear"))

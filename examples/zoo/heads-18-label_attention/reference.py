@@ -55,4 +55,5 @@ def expected():
     return dict(sequence=("n",), passes={"n": (4, 2)}, kernels=2,
                 workspace="none",
                 why="a label's context is complete before it is added to the "
-                    "words of the sentence")
+                    "words of the sentence",
+                today=dict(workspace="linear"))

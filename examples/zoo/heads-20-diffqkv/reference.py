@@ -71,4 +71,5 @@ def expected():
     return dict(sequence=("m", "n"), passes={"n": (3, 1)}, kernels=1,
                 workspace="none",
                 why="of diffqkv; selective_v is 4 passes, at best 2: the "
-                    "scores decide which values are read")
+                    "scores decide which values are read",
+                today=dict(workspace="linear"))

@@ -52,4 +52,5 @@ def reference(inputs, consts):
 
 def expected():
     return dict(sequence=("m", "n", "j"), passes={"c": (3, 1)}, kernels=1,
-                workspace="none")
+                workspace="none",
+                today=dict(workspace="quadratic"))

@@ -57,4 +57,5 @@ def expected():
     return dict(sequence=("n",), passes={"n": (3, 1)}, kernels=2,
                 workspace="none",
                 why="all summaries of a task are complete before they attend "
-                    "to each other")
+                    "to each other",
+                today=dict(workspace="linear"))

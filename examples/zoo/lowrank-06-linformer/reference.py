@@ -46,4 +46,5 @@ def reference(inputs, consts):
 
 def expected():
     return dict(sequence=("m", "n"), passes={"n": (1, 1), "r": (3, 1)},
-                kernels=2, workspace="none")
+                kernels=2, workspace="none",
+                today=dict(workspace="linear"))

@@ -14,7 +14,8 @@ PORTS = {"Q": "b h m d", "K": "b h n d", "V": "b h n e"}
 
 def expected():
     return dict(passes={"n": (3, 1)}, kernels=1, workspace="none",
-                sequence=("m", "n"))
+                sequence=("m", "n"),
+                today=dict(workspace="linear"))
 
 
 def cases():

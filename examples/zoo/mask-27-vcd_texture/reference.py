@@ -14,7 +14,8 @@ PORTS = {"Q": "v h m d", "K": "v h n d", "V": "v h n e"}
 
 def expected():
     return dict(passes={"n": (3, 1), "j": (3, 1)}, kernels=1,
-                workspace="none", sequence=("m", "n"))
+                workspace="none", sequence=("m", "n"),
+                today=dict(workspace="linear"))
 
 
 def cases():

@@ -15,7 +15,8 @@ PORTS = {"Q": "b h m d", "Kp": "s h p d", "Vp": "s h p e",
 
 def expected():
     return dict(passes={"c": (3, 1)}, kernels=1, workspace="none",
-                sequence=("m", "n", "c"))
+                sequence=("m", "n", "c"),
+                today=dict(workspace="linear"))
 
 
 def cases():

@@ -14,7 +14,8 @@ PORTS = {"Q": "b h m d", "Kg": "b h n d", "Vg": "b h n e",
 
 def expected():
     return dict(passes={"n": (3, 1), "l": (3, 1)}, kernels=1,
-                workspace="none", sequence=("m", "n", "l"))
+                workspace="none", sequence=("m", "n", "l"),
+                today=dict(workspace="linear"))
 
 
 def cases():

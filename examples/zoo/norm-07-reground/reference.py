@@ -16,7 +16,8 @@ PORTS = {"X": "b h m e", "Qs": "b h m d", "Ks": "b h n d", "Vs": "b h n e",
 
 def expected():
     return dict(passes={"c": (3, 1), "t": (3, 1)}, kernels=1,
-                workspace="none", sequence=("m", "n", "c", "t"))
+                workspace="none", sequence=("m", "n", "c", "t"),
+                today=dict(workspace="linear"))
 
 
 def cases():

@@ -30,7 +30,8 @@ def cases():
 
 def expected():
     return dict(passes={"n": (2, 1)}, kernels=1, workspace="none",
-                sequence=("m", "n"))
+                sequence=("m", "n"),
+                today=dict(workspace="linear"))
 
 
 def make_inputs(case):

@@ -74,4 +74,5 @@ ENTRIES = {f.__name__: entry(f.__name__, f)
 
 def expected():
     return dict(passes={"t": (3, 1)}, kernels=1, workspace="none",
-                sequence=("t",))
+                sequence=("t",),
+                today=dict(workspace="linear"))

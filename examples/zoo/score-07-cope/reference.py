@@ -39,7 +39,8 @@ def cases():
 
 def expected():
     return dict(passes={"n": (4, 1)}, kernels=1, workspace="none",
-                sequence=("m", "n"))
+                sequence=("m", "n"),
+                today=dict(passes={"n": 2}, workspace="linear"))
 
 
 def make_inputs(case):

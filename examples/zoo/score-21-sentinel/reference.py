@@ -29,7 +29,8 @@ def cases():
 
 def expected():
     return dict(passes={"u": (3, 1)}, kernels=1, workspace="none",
-                sequence=("n", "u"))
+                sequence=("n", "u"),
+                today=dict(workspace="linear"))
 
 
 def make_inputs(case):

@@ -31,7 +31,8 @@ def variational_cases():
 
 def expected():
     return dict(passes={"n": (3, 1)}, kernels=1, workspace="none",
-                sequence=("m", "n"))
+                sequence=("m", "n"),
+                today=dict(workspace="linear"))
 
 
 def prior_inputs(case, rng):

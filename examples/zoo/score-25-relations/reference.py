@@ -25,7 +25,8 @@ def cases():
 
 def expected():
     return dict(passes={"n": (3, 1), "m": (1, 1)}, kernels=1,
-                workspace="none", sequence=("m", "n"))
+                workspace="none", sequence=("m", "n"),
+                today=dict(workspace="linear"))
 
 
 def make_inputs(case):

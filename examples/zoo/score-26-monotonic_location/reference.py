@@ -32,7 +32,9 @@ def cases():
 def expected():
     return dict(passes={"n": (3, 1)}, kernels=1, workspace="linear",
                 sequence=("t", "n"),
-                why="passes of one decoder step; steps follow each other")
+                why="passes of one decoder step; steps follow each other",
+                today=dict(passes={"n": ("3 + 2 a step of t",
+                                         "2 + 2 a step of t")}))
 
 
 def make_inputs(case):

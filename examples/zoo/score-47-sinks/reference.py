@@ -31,7 +31,8 @@ def kv_cases():
 
 def expected():
     return dict(passes={"n": (3, 1), "c": (3, 1)}, kernels=1,
-                workspace="none", sequence=("m", "n", "c"))
+                workspace="none", sequence=("m", "n", "c"),
+                today=dict(workspace="linear"))
 
 
 def inputs_of(**learned):
