@@ -74,8 +74,14 @@ CascadeOp attn::chooseCascade(Program &program, const Options &options) {
       found.push_back(cascade);
       names += (names.empty() ? "" : ", ") + cascade.getSymName().str();
     }
-  if (found.size() == 1)
+  if (found.size() == 1) {
+    // Calls are inlined: nothing else of the program takes part.
+    for (CascadeOp cascade :
+         llvm::make_early_inc_range(program.module->getOps<CascadeOp>()))
+      if (cascade != found.front())
+        cascade.erase();
     return found.front();
+  }
   llvm::errs() << "attnc: " << options.file << ": "
                << (found.empty() ? "there is no cascade " + options.entry
                                  : "--entry says which cascade: " + names)
