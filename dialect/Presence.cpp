@@ -244,17 +244,21 @@ PresenceAnalysis::Formula PresenceAnalysis::Builder::truth(Value value,
           (map.getFn() == Fn::and_) == wanted ? Kind::And : Kind::Or,
           {truth(map.getOperand(0), wanted), truth(map.getOperand(1), wanted)});
   } else if (auto read = dyn_cast_or_null<ReadOp>(op)) {
-    // Bool tensors are unfolded where they are maps.
+    // Bool tensors are unfolded where they are maps. Of an input or a reduction
+    // the value alone is an atom: that an index is present and inside, is not
+    // part of it, or a name for the tensor would change the formula.
     Operation *definition = read.getTensor().getDefiningOp();
     auto einsum = dyn_cast_or_null<EinsumOp>(definition);
-    if (isa_and_nonnull<EquationsOp>(definition) ||
-        (einsum && !einsum.isReduction())) {
+    bool unfolds = isa_and_nonnull<EquationsOp>(definition) ||
+                   (einsum && !einsum.isReduction());
+    if (unfolds || involvesErased(value)) {
       SmallVector<Formula> parts;
       for (Value index : read.getIndices())
         parts.push_back(present(index));
       if (read.getBounds() != Bounds::inside)
         parts.push_back(domain(read));
-      parts.push_back(callOf(read, wanted ? Mode::IsTrue : Mode::IsFalse));
+      if (unfolds)
+        parts.push_back(callOf(read, wanted ? Mode::IsTrue : Mode::IsFalse));
       result = analysis.join(Kind::And, parts);
     }
   }
