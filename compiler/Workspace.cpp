@@ -1,6 +1,6 @@
 //===- Workspace.cpp - how memory grows with the sequence -------*- C++ -*-===//
 #include "compiler/Workspace.h"
-#include "llvm/ADT/StringSet.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace attn;
@@ -67,6 +67,45 @@ int64_t attn::workspaceBytes(const attn_entry_desc *entry,
   return llvm::SaturatingAdd<uint64_t>(bytes[0], bytes[1]);
 }
 
+/// By how much the number of points of a sequence grows when every rank of
+/// `growing` doubles: those of a line, or of the largest port whose growing
+/// ranks do not include all of another port's. Those of an image are y and x,
+/// whose product grows by 4; a port over [m, n] beside one over [m] is of pairs.
+static double pointGrowth(const attn_entry_desc *entry, CascadeOp cascade,
+                          ArrayRef<StringRef> growing,
+                          const llvm::StringMap<int64_t> &once) {
+  SmallVector<int64_t> before = extentsOf(entry, once);
+  // By rank, the ranks of `growing` that it grows with.
+  llvm::StringMap<SmallVector<StringRef>> causes;
+  for (StringRef rank : growing) {
+    llvm::StringMap<int64_t> at = once;
+    at[rank] *= 2;
+    for (auto [i, extent] : llvm::enumerate(extentsOf(entry, at)))
+      if (extent != before[i])
+        causes[entry->extents[i].name].push_back(rank);
+  }
+  std::vector<std::vector<StringRef>> ports; // sorted; a rank may occur twice
+  auto add = [&](Type type) {
+    std::vector<StringRef> port;
+    for (StringAttr rank : cast<NamedTensorType>(type).getRanks())
+      llvm::append_range(port, causes.lookup(rank.getValue()));
+    llvm::sort(port);
+    if (!port.empty())
+      ports.push_back(std::move(port));
+  };
+  llvm::for_each(cascade.getBody().getArgumentTypes(), add);
+  llvm::for_each(cascade.getReturn().getOperandTypes(), add);
+  double points = 2;
+  for (const std::vector<StringRef> &port : ports)
+    if (llvm::none_of(ports, [&](const std::vector<StringRef> &other) {
+          return other.size() < port.size() &&
+                 std::includes(port.begin(), port.end(), other.begin(),
+                               other.end());
+        }))
+      points = std::max(points, std::exp2(port.size()));
+  return points;
+}
+
 Growth attn::workspaceGrowth(const attn_entry_desc *entry, CascadeOp cascade,
                              const Extents &extents,
                              ArrayRef<std::string> sequence) {
@@ -90,15 +129,17 @@ Growth attn::workspaceGrowth(const attn_entry_desc *entry, CascadeOp cascade,
     if (lengths(longer) != lengths(free))
       growing.push_back(rank);
   }
-  auto bytesAt = [&](int64_t length) -> double {
-    llvm::StringMap<int64_t> at = free;
+  auto at = [&](int64_t length) {
+    llvm::StringMap<int64_t> result = free;
     for (StringRef rank : growing)
-      at[rank] = length;
-    return workspaceBytes(entry, at);
+      result[rank] = length;
+    return result;
   };
-  double once = bytesAt(length), twice = bytesAt(2 * length);
+  double once = workspaceBytes(entry, at(length)),
+         twice = workspaceBytes(entry, at(2 * length));
   if (twice == once)
     return Growth::None;
+  double points = pointGrowth(entry, cascade, growing, at(length));
   // n log n is still called linear.
-  return twice <= 2.2 * once ? Growth::Linear : Growth::Quadratic;
+  return twice <= 1.1 * points * once ? Growth::Linear : Growth::Quadratic;
 }

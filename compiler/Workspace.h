@@ -17,7 +17,8 @@ int64_t workspaceBytes(const attn_entry_desc *entry,
                        const llvm::StringMap<int64_t> &free);
 
 /// Measured by the compiled formula at two lengths of the ranks `sequence`
-/// (or what determines them), the other ranks as in `extents`.
+/// (or what determines them), the other ranks as in `extents`, and compared
+/// with the number of points: an image of y by x has 4 times as many.
 Growth workspaceGrowth(const attn_entry_desc *entry, CascadeOp cascade,
                        const Extents &extents,
                        llvm::ArrayRef<std::string> sequence);

@@ -463,20 +463,34 @@ void Clusters::give(const Cluster &cluster) {
           large.push_back(tensor);
   for (Value tensor : llvm::reverse(large))
     choices.push_back({tensor});
-  llvm::stable_sort(choices, [](const auto &a, const auto &b) {
-    return a.size() < b.size();
+  // The smallest first.
+  auto cost = [&](const SmallVector<Value> &choice) {
+    std::tuple<size_t, size_t, size_t> cost{0, 0, choice.size()};
+    for (Value tensor : choice) {
+      auto [factors, beyond] = sizes.degree(ranksOf(tensor));
+      std::get<0>(cost) = std::max(std::get<0>(cost), factors);
+      std::get<1>(cost) = std::max(std::get<1>(cost), beyond);
+    }
+    return cost;
+  };
+  llvm::erase_if(choices, [](const auto &choice) { return choice.empty(); });
+  llvm::stable_sort(choices, [&](const auto &a, const auto &b) {
+    return cost(a) < cost(b);
   });
-  for (const SmallVector<Value> &choice : choices) {
-    if (choice.empty())
-      continue;
-    for (Value tensor : choice)
-      materialised[tensor] = why;
-    auto smaller = clusterOf(cluster.sinks.front());
-    if (smaller && smaller->nodes.size() > 1 && choose(*smaller))
-      return;
-    for (Value tensor : choice)
-      materialised.erase(tensor);
-  }
+  // First of all where other members remain, then where the sink alone does.
+  for (bool alone : {false, true})
+    for (const SmallVector<Value> &choice : choices) {
+      if (alone && cost({large.front()}) < cost(choice))
+        break;
+      for (Value tensor : choice)
+        materialised[tensor] = why;
+      auto smaller = clusterOf(cluster.sinks.front());
+      if (alone ? !smaller
+                : smaller && smaller->nodes.size() > 1 && choose(*smaller))
+        return;
+      for (Value tensor : choice)
+        materialised.erase(tensor);
+    }
   materialised[large.front()] = why;
 }
 

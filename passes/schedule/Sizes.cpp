@@ -49,6 +49,27 @@ Sizes::Sum Sizes::ofExpr(AffineExpr expr, ExtentAttr extent) {
   return left;
 }
 
+/// A free rank; of a relation, as large as its parts are.
+Sizes::Sum Sizes::ofWhole(StringAttr rank) {
+  Sum self = {{rank.str()}};
+  known[rank.str()] = self; // what parts computed from the whole refer to
+  for (Attribute relation : cascade.getRelations()) {
+    if (auto product = dyn_cast<ProductAttr>(relation))
+      if (product.getWhole() == rank)
+        return ofRanks(product.getParts());
+    auto parts = dyn_cast<SumAttr>(relation);
+    if (!parts || parts.getWhole() != rank)
+      continue;
+    Sum all;
+    for (StringAttr part : parts.getParts())
+      for (const Product &product : ofRank(part))
+        if (!llvm::is_contained(all, product))
+          all.push_back(product);
+    return all;
+  }
+  return self;
+}
+
 Sizes::Sum Sizes::ofRank(StringAttr rank) {
   auto it = known.find(rank.str());
   if (it != known.end())
@@ -60,7 +81,7 @@ Sizes::Sum Sizes::ofRank(StringAttr rank) {
     sum = *constant <= smallExtent ? Sum{{}}
                                    : Sum{{"=" + std::to_string(*constant)}};
   else if (!extent)
-    sum = {{rank.str()}};
+    sum = ofWhole(rank);
   else
     sum = ofExpr(extent.getMap().getResult(0), extent);
   return sum;
@@ -73,13 +94,26 @@ Sizes::Sum Sizes::ofRanks(ArrayRef<StringAttr> ranks) {
   return sum;
 }
 
+bool Sizes::fitsPort(const Product &product) {
+  return llvm::any_of(ports, [&](const Product &port) {
+    return std::includes(port.begin(), port.end(), product.begin(),
+                         product.end());
+  });
+}
+
 bool Sizes::fitsPort(ArrayRef<StringAttr> ranks) {
   return llvm::all_of(ofRanks(ranks), [&](const Product &product) {
-    return llvm::any_of(ports, [&](const Product &port) {
-      return std::includes(port.begin(), port.end(), product.begin(),
-                           product.end());
-    });
+    return fitsPort(product);
   });
+}
+
+std::pair<size_t, size_t> Sizes::degree(ArrayRef<StringAttr> ranks) {
+  size_t factors = 0, beyond = 0;
+  for (const Product &product : ofRanks(ranks)) {
+    factors = std::max(factors, product.size());
+    beyond += !fitsPort(product);
+  }
+  return {factors, beyond};
 }
 
 bool Sizes::isSmall(ArrayRef<StringAttr> ranks) {

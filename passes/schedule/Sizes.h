@@ -19,6 +19,9 @@ public:
   bool isSmall(llvm::ArrayRef<mlir::StringAttr> ranks);
   /// The same without the line: it fits where the ports fit.
   bool fitsPort(llvm::ArrayRef<mlir::StringAttr> ranks);
+  /// How large a box is, to be compared: extents multiplied, and how many of
+  /// the products that it is a sum of fit no port.
+  std::pair<size_t, size_t> degree(llvm::ArrayRef<mlir::StringAttr> ranks);
 
 private:
   /// A product of extents: names, sorted; a name may occur twice.
@@ -26,7 +29,9 @@ private:
   /// A sum of products; the larger of both where it is a difference.
   using Sum = std::vector<Product>;
 
+  bool fitsPort(const Product &product);
   Sum ofRank(mlir::StringAttr rank);
+  Sum ofWhole(mlir::StringAttr rank);
   Sum ofExpr(mlir::AffineExpr expr, ExtentAttr extent);
   Sum ofRanks(llvm::ArrayRef<mlir::StringAttr> ranks);
   static Sum multiply(const Sum &x, const Sum &y);

@@ -15,12 +15,14 @@ const attn_extent_desc extents[] = {{"m", ATTN_EXTENT_AXIS, 0, 0, nullptr},
                                     {"h", ATTN_EXTENT_DERIVED, 6, 0, halves}};
 
 Growth growth(void (*workspace)(const int64_t *, int64_t *),
-              std::vector<std::string> sequence) {
+              std::vector<std::string> sequence,
+              const char *signature = "x: f32[m,n]) -> y: f32[m]",
+              const char *body = "y[m] = sum[n](x)") {
   std::string messages;
   llvm::raw_string_ostream os(messages);
   auto program = loadText("w.attn",
-                          "cascade f(x: f32[m,n]) -> y: f32[m]\n"
-                          "{ y[m] = sum[n](x) }",
+                          std::string("cascade f(") + signature + "\n{ " +
+                              body + " }",
                           {}, os);
   CascadeOp cascade = *program->module->getOps<CascadeOp>().begin();
   attn_entry_version version = {"any", 0, 0, workspace, nullptr};
@@ -52,6 +54,13 @@ TEST(Workspace, GrowsWithTheRanksOfTheSequence) {
   // A derived rank grows by what determines it.
   EXPECT_EQ(growth(pairs, {"h"}), Growth::Linear);
   EXPECT_EQ(growth(pairs, {"m", "h"}), Growth::Quadratic);
+  // An image of m by n has as many points; one of pairs is beside a line.
+  const char *image = "x: f32[m,n]) -> y: f32[m,n]", *copy = "y[m,n] = x";
+  EXPECT_EQ(growth(pairs, {"m", "n"}, image, copy), Growth::Linear);
+  auto cubes = [](const int64_t *extent, int64_t *out) {
+    out[0] = 4 * extent[0] * extent[1] * extent[1];
+  };
+  EXPECT_EQ(growth(cubes, {"m", "n"}, image, copy), Growth::Quadratic);
 }
 
 } // namespace

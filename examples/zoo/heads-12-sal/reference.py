@@ -52,4 +52,4 @@ def reference(inputs, consts):
 def expected():
     return dict(sequence=("m", "n"), passes={"n": (3, 1)}, kernels=1,
                 workspace="none", why="the projected codebook is a small table",
-                today=dict(workspace="quadratic"))
+                today=dict(workspace="linear"))

@@ -75,5 +75,4 @@ def expected():
                 why="all queries are pooled before the first reads the agents, "
                     "whose number grows with the image when P is fixed",
                 today=dict(passes={"v": 3, "u": 3, "p'": 3, "q'": 3,
-                                   "y": (3, 3), "x": (3, 3)},
-                           workspace="quadratic"))
+                                   "y": (3, 3), "x": (3, 3)}))

@@ -72,5 +72,4 @@ def expected():
                 passes={"y": (2, 2), "x": (2, 2)}, kernels=2,
                 workspace="linear",
                 why="all patches become tokens before a pixel meets them; "
-                    "their number grows with the image when P is fixed",
-                today=dict(workspace="quadratic"))
+                    "their number grows with the image when P is fixed")

@@ -29,7 +29,7 @@ def cases():
 def expected():
     return dict(passes={"n": (3, 1)}, kernels=1, workspace="none",
                 sequence=("m", "n"),
-                today=dict(workspace="quadratic"))
+                today=dict(workspace="linear"))
 
 
 def make_inputs(case):
