@@ -206,7 +206,7 @@ Attention drawKeys(Draft &draft, bool exact) {
 }
 
 std::string drawMasked(Attention &a, const std::string &text) {
-  if (!a.draft.choices.chance(75))
+  if (!a.draft.has("masked scores", 75))
     return text;
   a.draft.use("masked scores");
   return text + " where " + drawPredicate(a, 2);

@@ -39,6 +39,9 @@ public:
   /// A decision that is not left to chance; recorded like any other.
   unsigned take(unsigned value) { return note(replay ? next() : value); }
 
+  /// Forgets what was decided; the next decisions are others.
+  void restart() { taken.clear(); }
+
   const std::vector<unsigned> &sequence() const { return taken; }
   bool isReplay() const { return replay; }
 

@@ -175,7 +175,8 @@ std::vector<std::set<std::string>> wantedSets() {
       {"selection of pages", {"pages of keys"}},
       {"list of keys gathered", {"attention over a list of keys"}},
       {"list of keys as a mask", {"attention over a list of keys"}},
-      {"predicate on one part of a sum", {"two key sources"}},
+      {"predicate on one part of a sum",
+       {"two key sources", "masked scores", "causal mask"}},
       {"selection joined with a window", {"selection as a set", "plain keys"}},
       {"selection as a list", {"plain keys"}},
       {"selection gathered", {"plain keys"}},
@@ -207,16 +208,31 @@ std::vector<std::set<std::string>> wantedSets() {
   return sets;
 }
 
+bool hasAll(const Case &program, const std::set<std::string> &wanted) {
+  const std::vector<std::string> &has = program.constructs;
+  return std::all_of(wanted.begin(), wanted.end(), [&](const auto &name) {
+    return std::find(has.begin(), has.end(), name) != has.end();
+  });
+}
+
+constexpr unsigned maxRedraws = 8;
+
 } // namespace
 
 Case generate(Choices &choices) {
   static const std::vector<std::set<std::string>> wanted = wantedSets();
-  Draft draft(choices);
-  if (!choices.isReplay())
-    // A step prime to their number spreads them over any count of programs.
-    draft.wanted = wanted[choices.number * 7919 % wanted.size()];
-  choose(draft, draft, familyTable);
-  return draft.finish();
+  // A program that has not got what it is there for is drawn again.
+  for (unsigned left = choices.isReplay() ? 0 : maxRedraws;; --left) {
+    Draft draft(choices);
+    if (!choices.isReplay())
+      // A step prime to their number spreads them over any count of programs.
+      draft.wanted = wanted[choices.number * 7919 % wanted.size()];
+    choose(draft, draft, familyTable);
+    Case program = draft.finish();
+    if (left == 0 || hasAll(program, draft.wanted))
+      return program;
+    choices.restart();
+  }
 }
 
 std::vector<std::string> constructNames() {

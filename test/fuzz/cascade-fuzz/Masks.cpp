@@ -9,7 +9,7 @@ using Text = std::string;
 /// A key coordinate: of a sum rank also that of one part, which is absent in
 /// the other.
 Text keyOf(Attention &a) {
-  if (!a.sumRank || !a.choices().chance(70))
+  if (!a.sumRank || !a.draft.has("predicate on one part of a sum", 70))
     return a.key;
   a.draft.use("predicate on one part of a sum");
   return "n";
@@ -70,7 +70,7 @@ const Alternative<Attention> atomTable[] = {
      }},
     {"empty mask", 5, [](Attention &a) -> Text { return a.key + " < 0"; }},
     {"full mask", 5, [](Attention &a) -> Text { return a.key + " >= 0"; }},
-    {"mask per head", 5,
+    {"mask per head", 7,
      [](Attention &a) -> Text {
        return hasHead(a) ? a.draft.input("on", "bool", "h", Fill::Label) : "";
      }},

@@ -85,7 +85,7 @@ const Alternative<Attention> readoutTable[] = {
        output(a, values(a, "softmax[" + a.reduced + "](S2)"));
        return "+";
      }},
-    {"normalised output", 8,
+    {"normalised output", 9,
      [](Attention &a) -> Text {
        a.draft.statement(at("O1", rowsAndValues(a)) + " = " + values(a, "P"));
        output(a, a.choices().pick({"rmsnorm[e](O1)", "l2norm[e](O1)"}));
@@ -97,7 +97,7 @@ const Alternative<Attention> readoutTable[] = {
        output(a, values(a, "P") + " * sigmoid(G)");
        return "+";
      }},
-    {"heads mixed after the normaliser", 64,
+    {"heads mixed after the normaliser", 70,
      [](Attention &a) -> Text {
        if (a.group < 2 || a.sumRank)
          return "";
@@ -134,7 +134,7 @@ const Alternative<Attention> readoutTable[] = {
        output(a, "Xm * min(Ym, 2) + " + values(a, "P"));
        return "+";
      }},
-    {"softmax state as a monoid", 8,
+    {"softmax state as a monoid", 10,
      [](Attention &a) -> Text {
        Text ranks = rowsAndValues(a);
        a.draft.statement("(" + at("Tm", ranks) + ", " + at("Ts", ranks) + ", " +
@@ -155,7 +155,7 @@ const Alternative<Attention> extraTable[] = {
                          "](S)");
        return "+";
      }},
-    {"column mass output", 15,
+    {"column mass output", 17,
      [](Attention &a) -> Text {
        if (!a.hasRow())
          return "";
@@ -170,13 +170,13 @@ const Alternative<Attention> extraTable[] = {
        a.draft.statement(at("W1", a.points()) + " = P");
        return "+";
      }},
-    {"number of points as an output", 12,
+    {"number of points as an output", 14,
      [](Attention &a) -> Text {
        a.draft.output("N1", "i32", a.rows);
        a.draft.statement(at("N1", a.rows) + " = " + a.reduce("count", "S"));
        return "+";
      }},
-    {"largest score as an output", 12,
+    {"largest score as an output", 14,
      [](Attention &a) -> Text {
        a.draft.output("M1", "f32", a.rows);
        a.draft.statement(at("M1", a.rows) + " = " + a.reduce("max", "S") +
@@ -185,7 +185,7 @@ const Alternative<Attention> extraTable[] = {
                               : ""));
        return "+";
      }},
-    {"entropy output", 11,
+    {"entropy output", 15,
      [](Attention &a) -> Text {
        a.draft.output("E1", "f32", a.rows);
        a.draft.statement(at("E1", a.rows) + " = " +
@@ -194,7 +194,7 @@ const Alternative<Attention> extraTable[] = {
                                              a.reduced + "](S))"));
        return "+";
      }},
-    {"bool output", 12,
+    {"bool output", 14,
      [](Attention &a) -> Text {
        a.draft.output("B1", "bool", a.rows);
        a.draft.statement(at("B1", a.rows) + " = " +
@@ -202,7 +202,7 @@ const Alternative<Attention> extraTable[] = {
                          "](present(S) and " + a.key + " % 2 == 0)");
        return "+";
      }},
-    {"halo of the values", 13,
+    {"halo of the values", 17,
      [](Attention &a) -> Text {
        if (a.sumRank || a.joint)
          return "";
@@ -230,7 +230,7 @@ const Alternative<Attention> extraTable[] = {
 
 void drawReadout(Attention &a) {
   choose(a.draft, a, readoutTable);
-  if (!a.draft.has("several outputs", 50))
+  if (!a.draft.has("several outputs", 70))
     return;
   a.draft.use("several outputs");
   choose(a.draft, a, extraTable);

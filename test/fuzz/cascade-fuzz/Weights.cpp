@@ -70,13 +70,13 @@ const Alternative<Attention> weightTable[] = {
        Text first = pointValue(a, call(a, "softmax", "S"));
        return call(a, "softmax", "S + 2 * " + first);
      }},
-    {"sparsemax", 6,
+    {"sparsemax", 8,
      [](Attention &a) -> Text {
        if (a.reduced != "n" || a.keyRanks != "n")
          return "";
        return call(a, "sparsemax", "S");
      }},
-    {"entmax by bisection", 6,
+    {"entmax by bisection", 8,
      [](Attention &a) -> Text {
        if (a.reduced != "n" || a.keyRanks != "n" || a.pages)
          return "";
