@@ -39,9 +39,13 @@ bool Tiler::isCovered() {
       if (einsum.getNumResults() != 1 ||
           (einsum.isReduction() && !einsum.builtinReduce()))
         return false;
-      // A contraction's guard is evaluated where the contraction is read.
+      // Guards are evaluated where results are read, of what is in memory.
       if (!einsum.getGuard().empty() &&
-          !einsum.getGuard().front().getOps<ReadOp>().empty())
+          llvm::any_of(einsum.getGuard().front().getOps<ReadOp>(),
+                       [&](ReadOp read) {
+                         Operation *def = read.getTensor().getDefiningOp();
+                         return def && def->getParentOp() == kernel;
+                       }))
         return false;
     } else if (!isa<ReturnOp>(op)) {
       return false;
@@ -151,6 +155,15 @@ static bool readsBefore(ReadOp read, StringAttr stream) {
   return map && map.getFn() == Fn::sub && isa<BlockArgument>(map.getOperand(0));
 }
 
+/// Ranks of the coordinates of a map or a guard.
+static Ranks coordinateRanks(Block &block) {
+  auto op = cast<EinsumOp>(block.getParentOp());
+  Ranks all = strings(op.getSpace());
+  if (block.getParent() == &op.getMap())
+    llvm::append_range(all, strings(op.getReduced()));
+  return all;
+}
+
 Value Tiler::operandTile(ReadOp read, EinsumOp op, Phase phase) {
   Value tensor = read.getTensor();
   if (auto it = stateIndex.find(tensor); it != stateIndex.end()) {
@@ -166,9 +179,8 @@ Value Tiler::operandTile(ReadOp read, EinsumOp op, Phase phase) {
 
   // A tensor in memory: the ranks its indices depend on, in its own order so
   // that rows stay rows; lanes, or what the result has innermost, go last.
-  Dependence dependence(op.getMap().front());
-  Ranks all = strings(op.getSpace());
-  llvm::append_range(all, strings(op.getReduced()));
+  Dependence dependence(*read->getBlock());
+  Ranks all = coordinateRanks(*read->getBlock());
   llvm::SetVector<StringAttr> order;
   for (Value index : read.getIndices())
     for (int i : dependence.of(index).set_bits())
@@ -189,11 +201,13 @@ Value Tiler::load(ReadOp read, EinsumOp op, RankRef order, Phase phase) {
   llvm::raw_string_ostream os(key);
   os << tensor.getAsOpaquePointer();
   bool moves = false;
+  Block &region = *read->getBlock();
+  Coordinates own = coordinatesOf(coordinateRanks(region), region);
+  Dependence dependence(region);
   for (Value index : read.getIndices()) {
     std::string text = conditions.text(index);
     os << '[' << text;
-    Dependence dependence(op.getMap().front());
-    if (Value step = op.coordinate(ranks.stream))
+    if (Value step = own.lookup(ranks.stream))
       moves |= dependence.of(index).test(
           cast<BlockArgument>(step).getArgNumber());
   }
@@ -220,7 +234,7 @@ Value Tiler::load(ReadOp read, EinsumOp op, RankRef order, Phase phase) {
   ExprBuilder e(b, read.getLoc());
   Coordinates at = coordinates(e, coordinatesOf(order, *block), phase);
   IRMapping mapping;
-  for (auto &[rank, argument] : coordinatesOf(op))
+  for (auto &[rank, argument] : own)
     if (Value value = at.lookup(rank))
       mapping.map(argument, value);
   SmallVector<Value> indices;
@@ -271,20 +285,20 @@ static bool mayBeAbsentHere(Value value, const DenseSet<Value> &masked) {
   });
 }
 
-Value Tiler::emit(EinsumOp op, Value root, RankRef reduced, Value init,
-                  Phase phase) {
-  root = dropImplied(root);
-  // Operands first: loads and definitions go before this einsum.
+static Value guardOf(EinsumOp op) {
+  return cast<YieldOp>(op.getGuard().front().back()).getOperand(0);
+}
+
+/// What `root` reads, and the guards of the contractions that it reads do.
+SmallVector<ReadOp> Tiler::readsOf(Value root) {
   SmallVector<ReadOp> reads;
-  DenseMap<Operation *, unsigned> operandOf;
-  SmallVector<Value> operands;
   SmallVector<Value> work{root};
   DenseSet<Value> seen;
   while (!work.empty()) {
     Value value = work.pop_back_val();
     Operation *def = value.getDefiningOp();
     if (!def || !seen.insert(value).second ||
-        def->getBlock() != &op.getMap().front())
+        def->getBlock() != root.getParentBlock())
       continue;
     if (auto read = dyn_cast<ReadOp>(def))
       reads.push_back(read);
@@ -292,6 +306,30 @@ Value Tiler::emit(EinsumOp op, Value root, RankRef reduced, Value init,
       llvm::append_range(work, def->getOperands());
   }
   llvm::sort(reads, [](ReadOp x, ReadOp y) { return x->isBeforeInBlock(y); });
+  for (size_t i = 0, n = reads.size(); i < n; ++i)
+    if (EinsumOp source = guardedSource(reads[i]))
+      llvm::append_range(reads, readsOf(guardOf(source)));
+  return reads;
+}
+
+/// The contraction of this kernel that is read, if its guard says something.
+EinsumOp Tiler::guardedSource(ReadOp read) {
+  auto source = read.getTensor().getDefiningOp<EinsumOp>();
+  return source && source->getParentOp() == kernel && source.isReduction() &&
+                 !isTrivialGuard(source)
+             ? source
+             : EinsumOp();
+}
+
+Value Tiler::emit(EinsumOp op, Value root, RankRef reduced, Value init,
+                  Phase phase) {
+  root = dropImplied(root);
+  // Operands first: loads and definitions go before this einsum.
+  SmallVector<ReadOp> reads = readsOf(root);
+  if (!op.isReduction() && !isTrivialGuard(op))
+    llvm::append_range(reads, readsOf(guardOf(op)));
+  DenseMap<Operation *, unsigned> operandOf;
+  SmallVector<Value> operands;
   for (ReadOp read : reads) {
     Value tile = operandTile(read, op, phase);
     auto it = llvm::find(operands, tile);
@@ -340,17 +378,15 @@ Value Tiler::emit(EinsumOp op, Value root, RankRef reduced, Value init,
     if (auto read = dyn_cast<ReadOp>(def)) {
       Value scalar = block->getArgument(local.size() + operandOf.lookup(read));
       // The guard of a contraction, at its readers.
-      auto source = read.getTensor().getDefiningOp<EinsumOp>();
-      if (!source || source->getParentOp() != kernel ||
-          !source.isReduction() || isTrivialGuard(source))
+      EinsumOp source = guardedSource(read);
+      if (!source)
         return scalar;
       Block &guardBlock = source.getGuard().front();
       IRMapping inner;
       for (auto &[rank, argument] :
            coordinatesOf(strings(source.getSpace()), guardBlock))
         inner.map(argument, at.lookup(rank));
-      Value condition =
-          clone(cast<YieldOp>(guardBlock.back()).getOperand(0), inner);
+      Value condition = clone(guardOf(source), inner);
       return e.where(scalar, condition);
     }
     auto map = dyn_cast<MapOp>(def);
@@ -376,8 +412,7 @@ Value Tiler::emit(EinsumOp op, Value root, RankRef reduced, Value init,
     for (auto &[rank, argument] :
          coordinatesOf(strings(op.getSpace()), guardBlock))
       inner.map(argument, at.lookup(rank));
-    value = e.where(
-        value, clone(cast<YieldOp>(guardBlock.back()).getOperand(0), inner));
+    value = e.where(value, clone(guardOf(op), inner));
   }
   tile::YieldOp::create(b, op.getLoc(), value);
   if (reduced.empty() && mayBeAbsentHere(value, masked))

@@ -35,6 +35,8 @@ private:
   mlir::Value load(ReadOp read, EinsumOp op, RankRef order, Phase phase);
   mlir::Value emit(EinsumOp op, mlir::Value root, RankRef reduced,
                    mlir::Value init, Phase phase);
+  llvm::SmallVector<ReadOp> readsOf(mlir::Value root);
+  EinsumOp guardedSource(ReadOp read);
   mlir::Value emitStep(EquationsOp state);
   mlir::Value dropImplied(mlir::Value root);
 
