@@ -45,8 +45,8 @@ private:
   struct Buffer {
     tile::TileType type;
     bool masked = false;
-    mlir::Value offset, maskOffset; // bytes
-    llvm::SmallVector<mlir::Value> sizes, strides;
+    mlir::Value offset = {}, maskOffset = {}; // bytes
+    llvm::SmallVector<mlir::Value> sizes = {}, strides = {};
   };
 
   void assign(mlir::Block &block);
