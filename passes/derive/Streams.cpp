@@ -1,8 +1,8 @@
 //===- Streams.cpp - which reductions stream together -----------*- C++ -*-===//
 #include "passes/derive/Streams.h"
 #include "dialect/PrintExpr.h"
-#include "passes/derive/Laws.h"
 #include "mlir/IR/Matchers.h"
+#include "passes/derive/Laws.h"
 #include <map>
 #include <set>
 
@@ -403,9 +403,10 @@ std::optional<Finder::Refusal> Finder::refusal(const Stream &stream) {
 /// Points that were combined with a statistic of nothing (-inf, log 0, 0 / 0)
 /// cannot be repaired: where a point is present that a statistic moves, the
 /// statistic must have one.
-std::optional<Finder::Refusal>
-Finder::refuseEmpty(const Stream &stream, FormAnalysis &forms, EinsumOp op,
-                    const Form &form) {
+std::optional<Finder::Refusal> Finder::refuseEmpty(const Stream &stream,
+                                                   FormAnalysis &forms,
+                                                   EinsumOp op,
+                                                   const Form &form) {
   // Reductions that may be no number of nothing, or make one of nothing.
   llvm::SetVector<EinsumOp> needed;
   DenseSet<Operation *> seen;
