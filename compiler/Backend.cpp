@@ -15,10 +15,17 @@ int attn::checkTarget(StringRef target, bool run) {
     llvm::errs() << "attnc: " << message << "\n";
     return code;
   };
-  if (target == "cuda" || target.starts_with("cuda:"))
-    return complain(ExitUnavailable,
-                    "--target " + target +
-                        ": this version compiles for CPUs only");
+  if (isGpuTarget(target)) {
+    // Compiling for a named architecture takes no GPU.
+    if ((run || target == "cuda") && !attn_cuda_devices())
+      return complain(ExitUnavailable,
+                      "--target " + target + ": " + attn_last_error());
+    auto row = findGpuTarget(target);
+    if (!row)
+      return complain(target == "cuda" ? ExitUnavailable : ExitUsage,
+                      "--target " + toString(row.takeError()));
+    return ExitOk;
+  }
   auto options = codegenOptions(target);
   if (!options)
     return complain(ExitUsage, "--target " + toString(options.takeError()));
@@ -31,6 +38,17 @@ int attn::checkTarget(StringRef target, bool run) {
 
 llvm::Expected<CodegenOptions> attn::codegenOptions(StringRef target) {
   CodegenOptions options;
+  if (isGpuTarget(target)) {
+    auto gpu = findGpuTarget(target);
+    if (!gpu)
+      return gpu.takeError();
+    options.gpu = *gpu;
+    auto host = findTarget("x86-64");
+    if (!host)
+      return host.takeError();
+    options.targets.push_back(*host);
+    return options;
+  }
   for (StringRef name : llvm::split(target, ',')) {
     auto row = findTarget(name);
     if (!row)
@@ -56,8 +74,9 @@ llvm::Expected<OwningOpRef<ModuleOp>> attn::derive(Program &program) {
                      [](PassManager &passes) { buildDerivation(passes); });
 }
 
-llvm::Expected<OwningOpRef<ModuleOp>> attn::schedule(Program &program) {
-  return transformed(program, [](PassManager &passes) {
+llvm::Expected<OwningOpRef<ModuleOp>> attn::schedule(Program &program,
+                                                     StringRef target) {
+  return transformed(program, [&](PassManager &passes) {
     buildDerivation(passes);
     buildSchedule(passes);
   });
@@ -69,7 +88,7 @@ llvm::Expected<Generated> attn::generateCode(Program &program, StringRef target,
   auto options = codegenOptions(target);
   if (!options)
     return options.takeError();
-  auto scheduled = schedule(program);
+  auto scheduled = schedule(program, target);
   if (!scheduled)
     return scheduled.takeError();
   return generate(**scheduled, *options);

@@ -1,12 +1,15 @@
 //===- Codegen.cpp - from cascades to one LLVM module -----------*- C++ -*-===//
 #include "compiler/Codegen.h"
+#include "attn/abi.h"
 #include "compiler/Manifest.h"
+#include "compiler/Ptx.h"
 #include "compiler/Tables.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "passes/gpu/tile/TileToGpu.h"
 #include "llvm/Passes/PassBuilder.h"
 
 using namespace mlir;
@@ -30,6 +33,30 @@ static std::string prefixOf(CascadeOp cascade, const Target &target) {
   return "attn." + cascade.getSymName().str() + "." + target.name.str();
 }
 
+static llvm::Expected<Lowered> lowerForGpu(ModuleOp cascades,
+                                           const CodegenOptions &options,
+                                           Lowered lowered) {
+  lowered.device = ModuleOp::create(cascades.getLoc());
+  cpu::CpuTarget host = options.targets.front()->forLowering();
+  cpu::CpuTarget row = options.gpu->forLowering();
+  for (auto cascade : cascades.getOps<CascadeOp>()) {
+    cpu::DeviceSteps device{*lowered.device, row, attn::gpu::lowerTileStep, {}};
+    cpu::CascadeLowering lowering(cascade, *lowered.module, host,
+                                  prefixOf(cascade, *options.targets.front()),
+                                  nullptr, &device);
+    if (failed(lowering.lower()))
+      return diagnosed();
+    lowered.workspace.push_back(lowering.workspaceFormula());
+    lowered.slots.push_back(lowering.numSlots());
+    for (cpu::DeviceKernel &kernel : device.kernels) {
+      lowered.kernels.push_back(std::move(kernel));
+      lowered.words.push_back(cpu::Frame::parameterWords(cascade) +
+                              lowering.numSlots());
+    }
+  }
+  return lowered;
+}
+
 llvm::Expected<Lowered> attn::lowerCascades(ModuleOp cascades,
                                             const CodegenOptions &options) {
   MLIRContext *ctx = cascades.getContext();
@@ -37,6 +64,8 @@ llvm::Expected<Lowered> attn::lowerCascades(ModuleOp cascades,
                    scf::SCFDialect, vector::VectorDialect, LLVM::LLVMDialect>();
   Lowered lowered;
   lowered.module = ModuleOp::create(cascades.getLoc());
+  if (options.gpu)
+    return lowerForGpu(cascades, options, std::move(lowered));
   for (const Target *target : options.targets) {
     cpu::CpuTarget row = target->forLowering();
     std::unique_ptr<cpu::KernelLowering> kernels;
@@ -81,6 +110,30 @@ static void setAttributes(llvm::Module &module, ModuleOp cascades,
   }
 }
 
+/// The code of the kernels, and the records that run() launches them by.
+static llvm::Error addKernels(Generated &result, Lowered &lowered,
+                              const CodegenOptions &options, Tables &tables) {
+  auto code =
+      emitPtx(*lowered.device, lowered.kernels, lowered.words, *options.gpu);
+  if (!code)
+    return code.takeError();
+  result.deviceLlvm = std::move(code->llvm);
+  result.ptx = std::move(code->ptx);
+  std::string ptxas = options.assemble ? findPtxas() : "";
+  if (!ptxas.empty()) {
+    auto cubin = assemble(ptxas, result.ptx, *options.gpu);
+    if (!cubin)
+      return cubin.takeError();
+    result.cubin = std::move(*cubin);
+  }
+  std::vector<DeviceImage> images;
+  if (!result.cubin.empty())
+    images.push_back({options.gpu->arch.str(), result.cubin, false});
+  images.push_back({options.gpu->arch.str(), result.ptx, true});
+  tables.addKernels(images, lowered.kernels, lowered.words);
+  return llvm::Error::success();
+}
+
 llvm::Expected<Generated> attn::generate(ModuleOp cascades,
                                          const CodegenOptions &options) {
   auto lowered = lowerCascades(cascades, options);
@@ -107,11 +160,20 @@ llvm::Expected<Generated> attn::generate(ModuleOp cascades,
 
   result.manifest = writeManifest(cascades, options, lowered->workspace);
   Tables tables(*result.module);
-  for (auto cascade : cascades.getOps<CascadeOp>()) {
+  if (options.gpu)
+    if (llvm::Error error = addKernels(result, *lowered, options, tables))
+      return error;
+  for (auto [number, cascade] :
+       llvm::enumerate(cascades.getOps<CascadeOp>())) {
     std::vector<EntryVersion> versions;
     for (const Target *target : options.targets) {
       std::string prefix = prefixOf(cascade, *target);
-      versions.push_back({target->name.str(), options.entryFlags,
+      llvm::StringRef name = options.gpu ? options.gpu->name : target->name;
+      uint32_t flags = options.entryFlags;
+      if (options.gpu)
+        flags |= ATTN_ENTRY_CUDA;
+      versions.push_back({name.str(), flags,
+                          options.gpu ? lowered->slots[number] : 0,
                           result.module->getFunction(prefix + "_workspace"),
                           result.module->getFunction(prefix + "_run")});
     }

@@ -5,6 +5,7 @@
 #ifndef ATTN_COMPILER_CODEGEN_H
 #define ATTN_COMPILER_CODEGEN_H
 
+#include "compiler/targets/GpuTargets.h"
 #include "compiler/targets/Targets.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "passes/cpu/LowerCascade.h"
@@ -21,12 +22,18 @@ struct CodegenOptions {
       kernels;
   /// Kernels of some kind want denormals flushed (attn_entry_flags).
   uint32_t entryFlags = 0;
+  /// Kernels run on this GPU; `targets` has one row, for the host.
+  const GpuTarget *gpu = nullptr;
+  /// Machine code for the GPU is made if NVIDIA's assembler is found.
+  bool assemble = true;
 };
 
 struct Generated {
   std::unique_ptr<llvm::LLVMContext> context;
   std::unique_ptr<llvm::Module> module;
   std::string manifest; // JSON
+  // Of kernels for GPUs.
+  std::string deviceLlvm, ptx, cubin;
 };
 
 /// The C identifier of a cascade: primes are no part of those.
@@ -36,6 +43,12 @@ struct Lowered {
   mlir::OwningOpRef<mlir::ModuleOp> module;
   /// The workspace of each cascade as a formula of its extents.
   std::vector<std::string> workspace;
+  /// Kernels for GPUs, and the words of their parameters.
+  mlir::OwningOpRef<mlir::ModuleOp> device;
+  std::vector<cpu::DeviceKernel> kernels;
+  std::vector<unsigned> words;
+  /// Of each cascade (attn_entry_version).
+  std::vector<unsigned> slots;
 };
 
 /// The functions of all cascades in func, scf, arith, math and llvm, for

@@ -2,6 +2,7 @@
 #include "compiler/Aot.h"
 #include "compiler/Backend.h"
 #include "compiler/Files.h"
+#include "compiler/Ptx.h"
 #include "compiler/SourceDiagnostics.h"
 #include "llvm/ADT/StringSwitch.h"
 
@@ -45,7 +46,7 @@ int emitDerived(const Options &options, Program &program) {
 }
 
 int emitTile(const Options &options, Program &program) {
-  auto tiles = schedule(program);
+  auto tiles = schedule(program, options.target);
   return tiles ? emitModule(options, **tiles) : complain(tiles.takeError());
 }
 
@@ -57,12 +58,28 @@ int emitCode(const Options &options, Program &program) {
   auto generated = generateCode(program, options.target);
   if (!generated)
     return complain(generated.takeError());
+  if (codegen->gpu && kind != Artifact::Object)
+    return print(options, [&](llvm::raw_ostream &out) {
+      out << (kind == Artifact::LLVM ? generated->deviceLlvm : generated->ptx);
+    });
   llvm::SmallString<0> buffer;
   llvm::raw_svector_ostream os(buffer);
   if (llvm::Error error =
           emitArtifact(*generated, *codegen->targets.front(), kind, os))
     return complain(std::move(error));
   return print(options, [&](llvm::raw_ostream &out) { out << buffer; });
+}
+
+int emitCubin(const Options &options, Program &program) {
+  if (findPtxas().empty())
+    return complain(ExitUnavailable,
+                    "--emit cubin: ptxas is not in PATH, CUDA_HOME/bin or "
+                    "/usr/local/cuda/bin");
+  auto generated = generateCode(program, options.target);
+  if (!generated)
+    return complain(generated.takeError());
+  return print(options,
+               [&](llvm::raw_ostream &out) { out << generated->cubin; });
 }
 
 int emitLibrary(const Options &options, Program &program) {
@@ -92,14 +109,15 @@ int attn::compileCommand(const Options &options) {
           .Case("derived", emitDerived)
           .Case("tile", emitTile)
           .Case("llvm", emitCode<Artifact::LLVM>)
-          .Case("asm", emitCode<Artifact::Assembly>)
+          .Cases({"asm", "ptx"}, emitCode<Artifact::Assembly>)
+          .Case("cubin", emitCubin)
           .Case("obj", emitCode<Artifact::Object>)
           .Case("lib", emitLibrary)
           .Default(nullptr);
-  if (options.emit == "ptx" || options.emit == "cubin")
-    return complain(ExitUnavailable,
-                    "--emit " + options.emit +
-                        ": this version compiles for CPUs only");
+  if ((options.emit == "ptx" || options.emit == "cubin") &&
+      !isGpuTarget(options.target))
+    return complain(ExitUsage, "--emit " + options.emit +
+                                   " takes a GPU: --target cuda:sm_90a");
   if (!emit)
     return complain(ExitUsage, options.emit.empty()
                                    ? "what to make of it? -o LIB or --emit "

@@ -71,8 +71,11 @@ int attn::runCommand(const Options &options) {
     return complain(ExitBadInput, outputs.takeError());
   printOutputs(cascade, *outputs);
   if (options.bench)
-    llvm::outs() << llvm::formatv("{0:f3} ms a call, {1} threads\n",
-                                  seconds * 1e3, attn_context_threads(context));
+    llvm::outs() << llvm::formatv(
+        "{0:f3} ms a call, {1}\n", seconds * 1e3,
+        isGpuTarget(options.target)
+            ? "bursts of 8 ms"
+            : llvm::formatv("{0} threads", attn_context_threads(context)).str());
   if (int code = writeOutputs(cascade, options, *outputs))
     return code;
   return options.check ? checkOutputs(cascade, arguments, *outputs) : ExitOk;

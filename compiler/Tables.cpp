@@ -212,13 +212,53 @@ void Tables::addEntry(CascadeOp cascade, llvm::StringRef name,
   Constant *extentTable = extents(cascade, checks, numExtents);
   for (const EntryVersion &version : versions)
     table.push_back(record({text(version.target), number(32, version.flags),
-                            number(32, 0), version.workspace, version.run}));
+                            number(32, version.slots), version.workspace,
+                            version.run}));
   entries.push_back(record(
       {text(name), number(32, cascade.getInputs().size()),
        number(32, ports.size()), number(32, numExtents),
        number(32, checks.size()), array(ports), extentTable, array(checks),
        number(32, table.size()), number(32, 0), array(table)}));
   wrappers.emplace_back(name.str(), ports.size());
+}
+
+void Tables::addKernels(llvm::ArrayRef<DeviceImage> images,
+                        llvm::ArrayRef<cpu::DeviceKernel> kernels,
+                        llvm::ArrayRef<unsigned> words) {
+  auto *pointer = llvm::PointerType::get(module.getContext(), 0);
+  Constant *state = llvm::ConstantAggregateZero::get(
+      llvm::ArrayType::get(pointer, ATTN_CUDA_MAX_DEVICES));
+  auto writable = [&](Constant *value, llvm::StringRef name) {
+    return new llvm::GlobalVariable(module, value->getType(),
+                                    /*isConstant=*/false,
+                                    llvm::GlobalValue::InternalLinkage, value,
+                                    name);
+  };
+  std::vector<Constant *> table;
+  for (const DeviceImage &image : images) {
+    llvm::GlobalVariable *code = addGlobal(
+        module,
+        llvm::ConstantDataArray::getString(module.getContext(), image.code),
+        "image");
+    code->setAlignment(llvm::Align(64));
+    table.push_back(record({text(image.target), code,
+                            number(64, image.code.size()),
+                            number(32, image.isPtx), number(32, 0)}));
+  }
+  Constant *program = writable(
+      record({array(table), number(64, table.size()), state}), "program");
+  for (auto [kernel, count] : llvm::zip(kernels, words)) {
+    auto *made = writable(
+        record({text(kernel.name), program, number(32, kernel.threads),
+                number(32, kernel.itemABlock), number(32, count),
+                number(32, kernel.sharedBytes), state}),
+        kernel.name);
+    if (auto *declared = module.getGlobalVariable(kernel.name, true);
+        declared && declared != made) {
+      declared->replaceAllUsesWith(made);
+      declared->eraseFromParent();
+    }
+  }
 }
 
 void Tables::finish(llvm::StringRef compilerVersion, llvm::StringRef manifest) {

@@ -3,6 +3,7 @@
 #define ATTN_COMPILER_TABLES_H
 
 #include "dialect/Attn.h"
+#include "passes/cpu/LowerCascade.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/Module.h"
 
@@ -10,12 +11,18 @@ namespace attn {
 
 struct EntryVersion {
   std::string target;
-  uint32_t flags;
+  uint32_t flags, slots;
   llvm::Function *workspace, *run;
 };
 
 /// DLPack's type code and bits of an element type.
 std::pair<uint8_t, uint8_t> dlpackType(mlir::Type element);
+
+/// Code of all kernels for one architecture.
+struct DeviceImage {
+  std::string target, code;
+  bool isPtx;
+};
 
 /// One port of an entry, stored axes as positions in the rank table.
 struct PortInfo {
@@ -39,6 +46,10 @@ public:
   explicit Tables(llvm::Module &module);
   void addEntry(CascadeOp cascade, llvm::StringRef name,
                 llvm::ArrayRef<EntryVersion> versions);
+  /// Defines the globals of the kernels' names (attn_cuda_kernel).
+  void addKernels(llvm::ArrayRef<DeviceImage> images,
+                  llvm::ArrayRef<cpu::DeviceKernel> kernels,
+                  llvm::ArrayRef<unsigned> words);
   void finish(llvm::StringRef compilerVersion, llvm::StringRef manifest);
 
 private:

@@ -17,6 +17,35 @@ namespace {
 /// No object is larger, so sums of a few such numbers never overflow.
 constexpr int64_t maxSpan = int64_t(1) << 60;
 
+/// All tensors are on the CPU, or all on one GPU, but for scalars there.
+int checkDevice(Call &call, int32_t index) {
+  const DLTensor &tensor = *call.tensors[index];
+  const char *entry = call.name(), *name = call.portName(index);
+  int device = static_cast<int>(tensor.device.device_type);
+  bool scalar = call.entry.ports[index].ndim == 0 &&
+                !(call.entry.ports[index].flags & ATTN_PORT_OUTPUT);
+  if (!call.isCuda()) {
+    if (device == kDLCPU)
+      return ATTN_OK;
+    return fail(ATTN_ERROR_DEVICE,
+                "%s: %s is on device type %d, expected the CPU (%d)", entry,
+                name, device, int(kDLCPU));
+  }
+  if (device == kDLCPU && scalar)
+    return ATTN_OK;
+  if (device != kDLCUDA)
+    return fail(ATTN_ERROR_DEVICE,
+                "%s: %s is on device type %d, but the code is for GPUs (%d)",
+                entry, name, device, int(kDLCUDA));
+  int &chosen = call.frame.device;
+  if (chosen >= 0 && chosen != tensor.device.device_id)
+    return fail(ATTN_ERROR_DEVICE,
+                "%s: %s is on GPU %d, the tensors before it are on GPU %d",
+                entry, name, int(tensor.device.device_id), chosen);
+  chosen = tensor.device.device_id;
+  return ATTN_OK;
+}
+
 int checkPort(Call &call, int32_t index) {
   const attn_port_desc &port = call.entry.ports[index];
   const DLTensor *tensor = call.tensors[index];
@@ -34,11 +63,8 @@ int checkPort(Call &call, int32_t index) {
   }
   if (tensor->ndim > 0 && !tensor->shape)
     return fail(ATTN_ERROR_NULL, "%s: %s has a null shape", entry, name);
-  int device = static_cast<int>(tensor->device.device_type);
-  if (device != kDLCPU)
-    return fail(ATTN_ERROR_DEVICE,
-                "%s: %s is on device type %d, expected the CPU (%d)", entry,
-                name, device, int(kDLCPU));
+  if (int status = checkDevice(call, index))
+    return status;
   if (tensor->ndim != port.ndim)
     return fail(ATTN_ERROR_RANK, "%s: %s has %d axes, expected %d", entry, name,
                 int(tensor->ndim), int(port.ndim));
@@ -147,6 +173,7 @@ int attn::rt::checkPorts(Call &call) {
   int32_t ports = call.entry.num_ports;
   if (ports > 0 && !call.tensors)
     return fail(ATTN_ERROR_NULL, "%s: null array of tensors", call.name());
+  call.frame.device = -1;
   call.frame.views.resize(ports);
   call.frame.defaults.resize(ports);
   for (int32_t port = 0; port < ports; ++port)

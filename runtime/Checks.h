@@ -15,6 +15,10 @@ struct Call {
   DLTensor *const *tensors;
   Frame &frame;
 
+  /// Entries are compiled for CPUs or for GPUs.
+  bool isCuda() const {
+    return entry.num_versions > 0 && entry.versions[0].flags & ATTN_ENTRY_CUDA;
+  }
   const char *name() const { return entry.name ? entry.name : "entry"; }
   const char *portName(int32_t port) const {
     return entry.ports[port].name ? entry.ports[port].name : "?";

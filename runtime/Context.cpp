@@ -60,13 +60,18 @@ bool Buffer::reserve(size_t bytes) {
 FrameLease::FrameLease(const attn_context &context) : context(context) {
   {
     std::lock_guard lock(context.mutex);
-    if (!context.frames.empty()) {
-      frame = std::move(context.frames.back());
-      context.frames.pop_back();
+    // Memory that work on a GPU may still use goes back to its stream.
+    auto last = std::find_if(
+        context.frames.rbegin(), context.frames.rend(),
+        [&](const auto &frame) { return frame->stream == context.stream; });
+    if (last != context.frames.rend()) {
+      frame = std::move(*last);
+      context.frames.erase(std::next(last).base());
     }
   }
   if (!frame)
     frame = std::make_unique<Frame>();
+  frame->stream = context.stream;
 }
 
 FrameLease::~FrameLease() {
@@ -113,6 +118,13 @@ void attn_context_destroy(attn_context *context) {
     delete context;
     return ATTN_OK;
   });
+}
+
+int attn_context_set_stream(attn_context *context, void *stream) {
+  if (!context)
+    return fail(ATTN_ERROR_NULL, "attn_context_set_stream: null context");
+  context->stream = stream;
+  return ATTN_OK;
 }
 
 int attn_context_threads(const attn_context *context) {

@@ -33,6 +33,14 @@ private:
   size_t size = 0;
 };
 
+/// Memory of a GPU that only grows; freed when its owner goes.
+struct DeviceBuffer {
+  ~DeviceBuffer();
+  uint64_t address = 0;
+  size_t size = 0;
+  int device = 0;
+};
+
 /// What the runtime knows of one tensor after the checks.
 struct PortView {
   const int64_t *shape;
@@ -60,12 +68,18 @@ struct Frame {
   std::vector<int64_t> stack;    // of extent programs
   std::vector<unsigned char *> scratchPointers;
   Buffer workspace, scratch;
+  // Of calls on a GPU.
+  int device = -1;
+  std::vector<int64_t> parameters;
+  DeviceBuffer deviceWorkspace, deviceScratch;
+  void *stream = nullptr; // that the memory was used on last
 };
 
 } // namespace attn::rt
 
 struct attn_context {
   int threads;
+  void *stream = nullptr; // of GPUs
   std::unique_ptr<attn::rt::ThreadPool> pool; // null: one thread
   mutable std::mutex mutex;
   mutable std::vector<std::unique_ptr<attn::rt::Frame>> frames;

@@ -2,6 +2,7 @@
 // Checks, the version, memory, then the kernels: attn_invoke in this order.
 //===----------------------------------------------------------------------===//
 #include "Checks.h"
+#include "Cuda.h"
 #include "Denormals.h"
 #include "ParallelFor.h"
 #include "Status.h"
@@ -85,7 +86,8 @@ int invoke(const attn_context *given, const attn_entry_desc *entry,
   const attn_entry_version *version = selectVersion(*entry);
   if (!version)
     return ATTN_ERROR_TARGET;
-  return run(call, *context, *version);
+  return call.isCuda() ? runCuda(call, *context, *version)
+                       : run(call, *context, *version);
 }
 
 } // namespace

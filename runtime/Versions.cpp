@@ -15,6 +15,8 @@ using namespace attn::rt;
 namespace {
 
 bool runsHere(const attn_entry_version &version) {
+  if (version.flags & ATTN_ENTRY_CUDA)
+    return attn_cuda_devices() > 0;
   return attn_cpu_supports(version.target) &&
          (!(version.flags & ATTN_ENTRY_USES_AMX) || requestAmx());
 }
@@ -47,6 +49,13 @@ attn::rt::selectVersion(const attn_entry_desc &entry) {
     }
   }
   std::string list = listTargets(entry);
+  if (entry.num_versions > 0 && entry.versions[0].flags & ATTN_ENTRY_CUDA &&
+      !attn_cuda_devices()) {
+    std::string reason = attn_last_error();
+    fail(ATTN_ERROR_TARGET, "%s: compiled for %s: %s", entry.name, list.c_str(),
+         reason.c_str());
+    return nullptr;
+  }
   if (forced)
     fail(ATTN_ERROR_TARGET,
          "%s: ATTN_TARGET asks for %s, but the code has versions for: %s",

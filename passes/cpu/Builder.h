@@ -22,6 +22,8 @@ struct CpuTarget {
   /// Vector registers.
   unsigned vectorRegisters = 16;
   bool fma = false, avx512 = false, avx512bf16 = false, amx = false;
+  /// Steps are kernels of a GPU, see LowerCascade.h.
+  bool gpu = false;
 };
 
 class CodeBuilder : public mlir::ImplicitLocOpBuilder {

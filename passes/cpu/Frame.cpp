@@ -38,6 +38,65 @@ Frame Frame::ofExtents(CodeBuilder &b, CascadeOp cascade, Value extents) {
   return frame;
 }
 
+//===----------------------------------------------------------------------===//
+// Parameters of kernels, in the order of abi.h
+//===----------------------------------------------------------------------===//
+
+namespace {
+struct ParameterLayout {
+  unsigned ports = 0, axes = 0, extents = 0;
+  SmallVector<unsigned> firstAxis;
+
+  explicit ParameterLayout(CascadeOp cascade) {
+    auto add = [&](ValueRange tensors) {
+      for (Value tensor : tensors) {
+        firstAxis.push_back(axes);
+        axes += cast<NamedTensorType>(tensor.getType()).getRanks().size();
+        ++ports;
+      }
+    };
+    add(cascade.getBody().getArguments());
+    add(cascade.getReturn().getOperands());
+    // A product has an extent beside those of its ranks.
+    extents = cascade.getRanks().size() +
+              llvm::count_if(cascade.getRelations(),
+                             [](Attribute a) { return isa<ProductAttr>(a); });
+  }
+  unsigned address(unsigned port) const {
+    return ATTN_CUDA_HEADER_WORDS + port;
+  }
+  unsigned value(unsigned port) const { return address(ports + port); }
+  unsigned stride(unsigned port, unsigned axis) const {
+    return address(2 * ports + firstAxis[port] + axis);
+  }
+  unsigned extent(unsigned number) const {
+    return address(2 * ports + axes + number);
+  }
+  unsigned end() const { return extent(extents); }
+};
+} // namespace
+
+Frame Frame::ofParameters(CodeBuilder &b, CascadeOp cascade, Value parameters) {
+  Frame frame(b, cascade);
+  frame.parametersArg = parameters;
+  return frame;
+}
+
+unsigned Frame::parameterWords(CascadeOp cascade) {
+  return ParameterLayout(cascade).end();
+}
+
+Value Frame::parameter(CodeBuilder &b, unsigned word) {
+  return b.load(b.getI64Type(), b.gep(b.getI64Type(), parametersArg, word));
+}
+
+Value Frame::globalPointer(CodeBuilder &b, unsigned word) {
+  constexpr unsigned globalSpace = 1;
+  Type global = LLVM::LLVMPointerType::get(b.getContext(), globalSpace);
+  Value pointer = LLVM::IntToPtrOp::create(b, global, parameter(b, word));
+  return LLVM::AddrSpaceCastOp::create(b, b.ptrType(), pointer);
+}
+
 Value Frame::once(const std::string &key,
                   llvm::function_ref<Value(CodeBuilder &)> emit) {
   if (auto it = values.find(key); it != values.end())
@@ -64,6 +123,8 @@ Value Frame::extent(StringAttr rank) {
         break;
       ++number;
     }
+    if (parametersArg)
+      return parameter(b, ParameterLayout(cascade).extent(number));
     Value extents = extentsArg ? extentsArg : field(extentsField, "extents");
     return b.load(b.getI64Type(), b.gep(b.getI64Type(), extents, number));
   });
@@ -120,7 +181,22 @@ Value Frame::evaluate(ExtentAttr expression) {
 }
 
 Value Frame::data(unsigned port) {
-  return once("data " + std::to_string(port), [&](CodeBuilder &b) {
+  return once("data " + std::to_string(port), [&](CodeBuilder &b) -> Value {
+    if (parametersArg) {
+      ParameterLayout layout(cascade);
+      Value address = globalPointer(b, layout.address(port));
+      unsigned next = layout.stride(port, 0);
+      bool scalar = port + 1 < layout.ports
+                        ? next == layout.stride(port + 1, 0)
+                        : next == layout.extent(0);
+      if (!scalar)
+        return address;
+      Value none = b.compare(arith::CmpIPredicate::eq,
+                             parameter(b, layout.address(port)), b.i64(0));
+      return b.select(
+          none, b.gep(b.getI64Type(), parametersArg, layout.value(port)),
+          address);
+    }
     return b.load(b.ptrType(),
                   b.gep(b.ptrType(), field(dataField, "data"), port));
   });
@@ -129,7 +205,9 @@ Value Frame::data(unsigned port) {
 Value Frame::stride(unsigned port, unsigned axis) {
   return once(
       "stride " + std::to_string(port) + "." + std::to_string(axis),
-      [&](CodeBuilder &b) {
+      [&](CodeBuilder &b) -> Value {
+        if (parametersArg)
+          return parameter(b, ParameterLayout(cascade).stride(port, axis));
         Value table =
             b.load(b.ptrType(),
                    b.gep(b.ptrType(), field(stridesField, "strides"), port));
@@ -137,8 +215,18 @@ Value Frame::stride(unsigned port, unsigned axis) {
       });
 }
 
-Value Frame::workspace() { return field(workspaceField, "workspace"); }
-Value Frame::workers() { return field(workersField, "workers"); }
+Value Frame::workspace() {
+  if (parametersArg)
+    return once("workspace",
+                [&](CodeBuilder &b) { return globalPointer(b, 0); });
+  return field(workspaceField, "workspace");
+}
+
+Value Frame::workers() {
+  if (parametersArg)
+    return once("workers", [&](CodeBuilder &b) { return parameter(b, 3); });
+  return field(workersField, "workers");
+}
 
 Value Frame::parallelFor() { return field(parallelForField, "parallel_for"); }
 
@@ -148,7 +236,10 @@ void Frame::storeOffsets(ArrayRef<Value> offsets) {
 }
 
 Value Frame::slot(unsigned slot) {
-  return once("slot " + std::to_string(slot), [&](CodeBuilder &b) {
+  return once("slot " + std::to_string(slot), [&](CodeBuilder &b) -> Value {
+    if (parametersArg)
+      return b.gep(b.getI8Type(), workspace(),
+                   parameter(b, ParameterLayout(cascade).end() + slot));
     Value offset =
         b.load(b.getI64Type(), b.gep(b.getI64Type(), workspace(), slot));
     return b.gep(b.getI8Type(), workspace(), offset);
@@ -156,6 +247,13 @@ Value Frame::slot(unsigned slot) {
 }
 
 Value Frame::scratch(CodeBuilder &b, Value worker) {
+  if (parametersArg) {
+    Value base = once("scratch",
+                      [&](CodeBuilder &b) { return globalPointer(b, 1); });
+    Value each =
+        once("each", [&](CodeBuilder &b) { return parameter(b, 2); });
+    return b.gep(b.getI8Type(), base, b.mul(worker, each));
+  }
   return b.load(b.ptrType(),
                 b.gep(b.ptrType(), field(scratchField, "scratch"), worker));
 }

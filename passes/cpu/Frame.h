@@ -1,6 +1,7 @@
 //===- Frame.h - what a function loads from its invocation ------*- C++ -*-===//
 // Extents, port data and strides, workspace pieces: each loaded once, at the
-// start of the function, when first asked for (attn_invocation in abi.h).
+// start of the function, when first asked for (attn_invocation in abi.h; the
+// parameters of a kernel for GPUs are described there too).
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_PASSES_CPU_FRAME_H
 #define ATTN_PASSES_CPU_FRAME_H
@@ -20,6 +21,12 @@ public:
                             Value invocation);
   /// Of a function whose first argument are the extents alone.
   static Frame ofExtents(CodeBuilder &b, CascadeOp cascade, Value extents);
+
+  /// Of a kernel: its first argument are the parameters.
+  static Frame ofParameters(CodeBuilder &b, CascadeOp cascade,
+                            Value parameters);
+  /// Words of the parameters before those that run() writes.
+  static unsigned parameterWords(CascadeOp cascade);
 
   CascadeOp cascade;
   /// Emits at the start of the function.
@@ -52,8 +59,12 @@ public:
 private:
   Frame(CodeBuilder &b, CascadeOp cascade);
   Value field(unsigned index, llvm::StringRef name);
+  /// A word of the parameters.
+  Value parameter(CodeBuilder &b, unsigned word);
+  /// The address that a word holds, in the memory of the GPU.
+  Value globalPointer(CodeBuilder &b, unsigned word);
 
-  Value invocationArg, extentsArg;
+  Value invocationArg, extentsArg, parametersArg;
   std::map<std::string, Value> values;
 };
 

@@ -24,9 +24,9 @@ static Plan makePlan(CascadeOp cascade, KernelLowering *kernels) {
 
 CascadeLowering::CascadeLowering(CascadeOp cascade, ModuleOp module,
                                  const CpuTarget &target, std::string prefix,
-                                 KernelLowering *kernels)
+                                 KernelLowering *kernels, DeviceSteps *device)
     : cascade(cascade), module(module), target(target),
-      prefix(std::move(prefix)), kernels(kernels),
+      prefix(std::move(prefix)), kernels(kernels), device(device),
       plan(makePlan(cascade, kernels)) {}
 
 CascadeLowering::~CascadeLowering() = default;
@@ -41,8 +41,56 @@ func::FuncOp CascadeLowering::function(StringRef suffix, TypeRange inputs,
   return op;
 }
 
+/// Letters, digits and underscores: a name in PTX.
+static std::string deviceName(StringRef name) {
+  std::string result;
+  for (char c : name)
+    result += c == '\'' ? "_prime" : std::string(1, llvm::isAlnum(c) ? c : '_');
+  return result;
+}
+
+func::FuncOp
+CascadeLowering::deviceStep(DeviceKernel kernel,
+                            llvm::function_ref<void(StepFunction &)> body) {
+  CodeBuilder b(cascade.getLoc(), cascade.getContext(), device->target);
+  Type i64 = b.getI64Type();
+  kernel.name = deviceName(prefix + "_step" + std::to_string(steps++));
+  b.setInsertionPointToEnd(device->module.getBody());
+  auto op = func::FuncOp::create(
+      b, kernel.name, b.getFunctionType({b.ptrType(), i64}, {}));
+  op.addEntryBlock();
+  b.setInsertionPointToStart(&op.getBody().front());
+  Frame frame = Frame::ofParameters(b, cascade, op.getArgument(0));
+  StorageMap storages(frame, plan);
+  auto special = [&](StringRef name) -> Value {
+    Value value = LLVM::CallIntrinsicOp::create(
+                      b, b.getI32Type(),
+                      b.getStringAttr("llvm.nvvm.read.ptx.sreg." + name.str()),
+                      ValueRange{})
+                      .getResult(0);
+    return arith::ExtUIOp::create(b, i64, value);
+  };
+  Value first = special("ctaid.x"), count = special("nctaid.x");
+  if (!kernel.itemABlock) {
+    Value threads = special("ntid.x");
+    first = b.add(b.mul(first, threads), special("tid.x"));
+    count = b.mul(count, threads);
+  }
+  auto items = scf::ForOp::create(b, first, op.getArgument(1), count);
+  func::ReturnOp::create(b);
+  b.setInsertionPointToStart(items.getBody());
+  Value item = items.getInductionVar();
+  Value end = b.add(item, b.i64(1));
+  StepFunction f{op, b, frame, storages, item, end, first};
+  body(f);
+  device->kernels.push_back(std::move(kernel));
+  return op;
+}
+
 func::FuncOp
 CascadeLowering::step(llvm::function_ref<void(StepFunction &)> body) {
+  if (device)
+    return deviceStep({}, body);
   CodeBuilder b(cascade.getLoc(), cascade.getContext(), target);
   Type i64 = b.getI64Type();
   func::FuncOp op = function("_step" + std::to_string(steps++),
@@ -72,17 +120,34 @@ void CascadeLowering::parallelFor(
   auto type = LLVM::LLVMFunctionType::get(
       LLVM::LLVMVoidType::get(b.getContext()),
       {b.ptrType(), b.getI64Type(), b.getI64Type(), b.ptrType()});
-  Value body = UnrealizedConversionCastOp::create(
-                   b, b.ptrType(),
-                   ValueRange{func::ConstantOp::create(
-                       b, step.getFunctionType(), step.getName())})
-                   .getResult(0);
+  Value body;
+  if (device) {
+    // Defined once the code of the kernels exists.
+    std::string name = step.getName().str();
+    if (!module.lookupSymbol(name)) {
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(module.getBody());
+      LLVM::GlobalOp::create(b, b.getI8Type(), /*isConstant=*/false,
+                             LLVM::Linkage::External, name, Attribute());
+    }
+    body = LLVM::AddressOfOp::create(b, b.ptrType(), name);
+  } else {
+    body = UnrealizedConversionCastOp::create(
+               b, b.ptrType(),
+               ValueRange{func::ConstantOp::create(b, step.getFunctionType(),
+                                                   step.getName())})
+               .getResult(0);
+  }
   Value callee = runFrame->parallelFor();
   LLVM::CallOp::create(
       b, type, ValueRange{callee, runFrame->invocation(), count, size, body});
 }
 
 void CascadeLowering::call(func::FuncOp step) {
+  if (device) {
+    auto one = [](RunFunction &run) { return run.b.i64(1); };
+    return parallelFor(step, one, one);
+  }
   CodeBuilder &b = *runBuilder;
   func::CallOp::create(
       b, step,
@@ -136,7 +201,7 @@ void CascadeLowering::emitItems(
 void CascadeLowering::lowerPlain(const Unit &unit) {
   // The last rank stays a plain loop: it is the one that vectorises.
   ArrayRef<StringAttr> ranks = unit.space;
-  if (ranks.size() > 1)
+  if (ranks.size() > 1 && !device)
     ranks = ranks.drop_back();
   CascadeOp owner = cascade;
   bool packed = llvm::any_of(unit.targets, [&](const Target &target) {
@@ -193,11 +258,23 @@ void CascadeLowering::clearPresence(const Step &step) {
       const Placement &p = plan.placement(target.tensor);
       if (p.presenceSlot < 0 || p.kind == Placement::Rows)
         continue;
+      auto bytes = [&](Frame &frame) {
+        return StorageMap::bytes(frame, plan, plan.slots[p.presenceSlot]);
+      };
+      if (device) {
+        func::FuncOp function = this->step([&](StepFunction &f) {
+          f.b.store(f.b.integer(f.b.getI8Type(), 0),
+                    f.b.gep(f.b.getI8Type(), f.frame.slot(p.presenceSlot),
+                            f.begin));
+        });
+        parallelFor(
+            function, [&](RunFunction &run) { return bytes(run.frame); },
+            [&](RunFunction &run) { return run.b.i64(1); });
+        continue;
+      }
       call(this->step([&](StepFunction &f) {
-        Value bytes =
-            StorageMap::bytes(f.frame, plan, plan.slots[p.presenceSlot]);
         LLVM::MemsetOp::create(f.b, f.frame.slot(p.presenceSlot),
-                               f.b.integer(f.b.getI8Type(), 0), bytes,
+                               f.b.integer(f.b.getI8Type(), 0), bytes(f.frame),
                                /*isVolatile=*/false);
       }));
     }
@@ -249,7 +326,8 @@ LogicalResult CascadeLowering::lowerStep(const Step &step) {
   if (auto kernel = dyn_cast<KernelOp>(unit.op))
     return kernels->lower(kernel, *this);
   if (auto kernel = dyn_cast<tile::KernelOp>(unit.op))
-    return lowerTileStep(kernel, *this);
+    return device ? device->lowerTile(kernel, *this)
+                  : lowerTileStep(kernel, *this);
   lowerPlain(unit);
   return success();
 }

@@ -2,10 +2,16 @@
 // NAME_workspace(extents, out), NAME_run(invocation) and one NAME_stepK a step,
 // in func, scf, arith, math and llvm; intermediates are materialised. Kernels
 // may be emitted by somebody else (KernelLowering): the tiled path.
+//
+// Where steps are kernels of a GPU they go to a module of their own, as
+// NAME_stepK(parameters, items): each thread (or block) takes its share of the
+// items. run() stays on the host and launches what the globals of these names
+// in its module describe (attn_cuda_kernel in abi.h).
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_PASSES_CPU_LOWERCASCADE_H
 #define ATTN_PASSES_CPU_LOWERCASCADE_H
 
+#include "dialect/tile/Tile.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "passes/cpu/Storage.h"
 
@@ -41,25 +47,49 @@ public:
                                     CascadeLowering &lowering) = 0;
 };
 
+/// A kernel for GPUs.
+struct DeviceKernel {
+  std::string name;
+  int threads = 256;
+  bool itemABlock = false;
+  int sharedBytes = 0;
+};
+
+/// Steps on a GPU: what is emitted, and what is not by the general path.
+struct DeviceSteps {
+  mlir::ModuleOp module;
+  const CpuTarget &target;
+  /// Emits a tile kernel by deviceStep and its launch.
+  std::function<llvm::LogicalResult(tile::KernelOp, CascadeLowering &)>
+      lowerTile;
+  std::vector<DeviceKernel> kernels;
+};
+
 class CascadeLowering {
   using Value = mlir::Value;
 
 public:
+  /// `device`: null where steps run on the CPU.
   CascadeLowering(CascadeOp cascade, mlir::ModuleOp module,
                   const CpuTarget &target, std::string prefix,
-                  KernelLowering *kernels);
+                  KernelLowering *kernels, DeviceSteps *device = nullptr);
   ~CascadeLowering();
 
   /// Emits everything; `prefix` begins the names of the functions.
   llvm::LogicalResult lower();
   /// Bytes of workspace as a formula of extents, once lowered.
   std::string workspaceFormula() const;
+  /// Words that run() writes, once lowered.
+  unsigned numSlots() const { return plan.slots.size(); }
 
   //===--- For kernels ----------------------------------------------------===//
 
   const Plan &getPlan() const { return plan; }
   /// A function PREFIX_stepK(invocation, begin, end, worker).
   mlir::func::FuncOp step(llvm::function_ref<void(StepFunction &)> body);
+  /// A kernel for GPUs, in the same way; an item has a thread or a block.
+  mlir::func::FuncOp deviceStep(DeviceKernel kernel,
+                                llvm::function_ref<void(StepFunction &)> body);
   /// Starts `step` over [0, items) at this place of run(), `grain` at a time.
   void parallelFor(mlir::func::FuncOp step,
                    llvm::function_ref<Value(RunFunction &)> items,
@@ -89,6 +119,7 @@ private:
   const CpuTarget &target;
   std::string prefix;
   KernelLowering *kernels;
+  DeviceSteps *device;
   Plan plan;
   llvm::SmallVector<std::function<Value(CodeBuilder &, Frame &)>> scratch;
   std::vector<std::unique_ptr<RowKernel>> rowKernels;

@@ -102,7 +102,8 @@ struct attn_invocation {
 
 typedef enum attn_entry_flags {
   ATTN_ENTRY_FLUSH_DENORMALS = 1, /* set FTZ and DAZ around the kernels */
-  ATTN_ENTRY_USES_AMX = 2
+  ATTN_ENTRY_USES_AMX = 2,
+  ATTN_ENTRY_CUDA = 4 /* tensors are in the memory of a GPU; see below */
 } attn_entry_flags;
 
 /* One ISA version of an entry. Versions are listed best first; the loader
@@ -110,7 +111,7 @@ typedef enum attn_entry_flags {
 typedef struct attn_entry_version {
   const char *target; /* "x86-64", "x86-64-v3", "x86-64-v4", "amx", ... */
   uint32_t flags;
-  uint32_t reserved;
+  uint32_t slots; /* ATTN_ENTRY_CUDA: words that `run` writes, see below */
   /* Bytes needed: out[0] = shared workspace, out[1] = scratch per worker. A
    * size beyond 64 bits is INT64_MAX, never a wrapped number. */
   void (*workspace)(const int64_t *extents, int64_t out[2]);
@@ -128,6 +129,43 @@ typedef struct attn_entry_desc {
   int32_t num_versions, reserved;
   const attn_entry_version *versions;
 } attn_entry_desc;
+
+/* ---- NVIDIA GPUs ----------------------------------------------------------
+ * In a version with ATTN_ENTRY_CUDA `run` is code for the host. Its invocation
+ * has `workspace` point to the last `slots` words of the parameters below, and
+ * its `parallel_for` launches a kernel on the stream of the context: `body`
+ * points to an attn_cuda_kernel, `grain` is not used. A kernel takes a block of
+ * parameters by value, in 8-byte words, then the number of items, then its
+ * tensor maps:
+ *   0 workspace, 1 scratch memory, 2 scratch bytes a worker, 3 workers,
+ *   then, in this order: the address of each port (0: the value that follows
+ *   is the scalar), the value of each scalar port, strides of all ports' axes,
+ *   all extents, `slots` words for `run`. */
+enum { ATTN_CUDA_HEADER_WORDS = 4, ATTN_CUDA_MAX_DEVICES = 16 };
+
+/* Machine code, or PTX text ended by a zero, for one architecture. */
+typedef struct attn_cuda_image {
+  const char *target; /* "sm_90a" */
+  const void *data;
+  uint64_t size;
+  int32_t is_ptx, reserved;
+} attn_cuda_image;
+
+typedef struct attn_cuda_program {
+  const attn_cuda_image *images; /* best first */
+  int64_t num_images;
+  void *state[ATTN_CUDA_MAX_DEVICES]; /* of the runtime, zero at first */
+} attn_cuda_program;
+
+typedef struct attn_cuda_kernel {
+  const char *name;
+  attn_cuda_program *program;
+  int32_t threads;      /* of a block */
+  int32_t item_a_block; /* 0: items are spread over threads */
+  int32_t words;        /* of parameters */
+  int32_t shared_bytes; /* dynamic shared memory */
+  void *state[ATTN_CUDA_MAX_DEVICES]; /* of the runtime, zero at first */
+} attn_cuda_kernel;
 
 typedef struct attn_library_info {
   uint32_t abi_version;

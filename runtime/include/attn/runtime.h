@@ -27,7 +27,7 @@ typedef enum attn_status {
   ATTN_ERROR_SHAPE = 4,     /* an extent: negative, or against another one */
   ATTN_ERROR_STRIDES = 5,   /* strides an output or an i4 tensor cannot have */
   ATTN_ERROR_ALIGNMENT = 6, /* data + byte_offset against the element size */
-  ATTN_ERROR_DEVICE = 7,    /* tensor is not in CPU memory */
+  ATTN_ERROR_DEVICE = 7,    /* tensor is in the memory of another device */
   ATTN_ERROR_ALIAS = 8,     /* an output overlaps another tensor */
   ATTN_ERROR_MEMORY = 9,    /* workspace or context could not be allocated */
   ATTN_ERROR_TARGET = 10,   /* no version of the code for this machine */
@@ -48,7 +48,9 @@ ATTN_API const char *attn_status_text(int status);
 ATTN_API const char *attn_last_error(void);
 
 /* ---- Tensors -------------------------------------------------------------
- * Tensors are DLPack's DLTensor in CPU memory (device_type 1), lanes 1:
+ * Tensors are DLPack's DLTensor, lanes 1, in CPU memory (device_type 1), or in
+ * that of one GPU (device_type 2) for entries compiled for GPUs, where scalars
+ * may be in either:
  *   shape       extents, in elements, ndim of them; 0 is an ordinary extent
  *   strides     in elements; NULL means compact and row major
  *   data, byte_offset   data + byte_offset is the element with all indices 0,
@@ -102,6 +104,12 @@ ATTN_API void attn_context_destroy(attn_context *context);
 
 /* Threads of a context, or 0 if the default one cannot be made. */
 ATTN_API int attn_context_threads(const attn_context *context);
+
+/* The CUDA stream (a CUstream or cudaStream_t) on which entries compiled for
+ * GPUs run from now on; NULL, as at first, is the default stream. Such calls
+ * return when the work is in the stream, not when it is done. Errors:
+ * ATTN_ERROR_NULL. */
+ATTN_API int attn_context_set_stream(attn_context *context, void *stream);
 
 /* ---- Calls --------------------------------------------------------------- */
 
@@ -166,6 +174,25 @@ ATTN_API int attn_cpu_supports(const char *name);
 
 /* The best target of that list. Never null; "generic" on other machines. */
 ATTN_API const char *attn_cpu_target(void);
+
+/* ---- NVIDIA GPUs ---------------------------------------------------------
+ * The driver is loaded on first use, by name (or from the path that the
+ * environment variable ATTN_CUDA_DRIVER names). */
+
+/* Number of GPUs; 0 (attn_last_error says why) without a driver or a GPU. */
+ATTN_API int attn_cuda_devices(void);
+
+/* Architecture of a GPU: "sm_80", "sm_90a", ... NULL if there is none. */
+ATTN_API const char *attn_cuda_target(int device);
+
+/* Memory of a GPU, and copies that are done when the call returns; `source`
+ * and `destination` are on the host or on `device`. Waits for all work of the
+ * GPU. Errors: ATTN_ERROR_NULL, _TARGET, _MEMORY, _DEVICE. */
+ATTN_API int attn_cuda_alloc(int device, size_t bytes, void **memory);
+ATTN_API int attn_cuda_free(int device, void *memory);
+ATTN_API int attn_cuda_copy(int device, void *destination, const void *source,
+                            size_t bytes);
+ATTN_API int attn_cuda_synchronize(int device);
 
 /* Version of this library, e.g. "0.1.0"; its ABI is ATTN_ABI_VERSION. */
 ATTN_API const char *attn_runtime_version(void);

@@ -1,0 +1,81 @@
+//===- GpuTargets.cpp - the GPUs that code can be made for ------*- C++ -*-===//
+#include "compiler/targets/GpuTargets.h"
+#include "attn/runtime.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/TargetSelect.h"
+
+using namespace attn;
+
+// clang-format off
+static constexpr GpuTarget rows[] = {
+    // name, arch, features, sharedBytes, hopper
+    {"cuda:sm_80", "sm_80", "+ptx80", 163 << 10, false},
+    {"cuda:sm_86", "sm_86", "+ptx80", 99 << 10, false},
+    {"cuda:sm_89", "sm_89", "+ptx80", 99 << 10, false},
+    {"cuda:sm_90", "sm_90", "+ptx80", 227 << 10, false},
+    {"cuda:sm_90a", "sm_90a", "+ptx83", 227 << 10, true},
+};
+// clang-format on
+
+cpu::CpuTarget GpuTarget::forLowering() const {
+  cpu::CpuTarget target;
+  target.name = name.str();
+  target.halfInstructions = true;
+  target.vectorFloats = 1;
+  target.vectorRegisters = 255;
+  target.fma = true;
+  target.gpu = true;
+  return target;
+}
+
+bool attn::isGpuTarget(llvm::StringRef name) {
+  return name == "cuda" || name.starts_with("cuda:");
+}
+
+llvm::Expected<const GpuTarget *> attn::findGpuTarget(llvm::StringRef name) {
+  for (const GpuTarget &row : rows)
+    if (row.name == name)
+      return &row;
+  if (name != "cuda") {
+    std::string names = "cuda";
+    for (const GpuTarget &row : rows)
+      names += ", " + row.name.str();
+    return llvm::createStringError("unknown target " + name +
+                                   ": known are " + names);
+  }
+  const char *found = attn_cuda_target(0);
+  if (!found)
+    return llvm::createStringError(attn_last_error());
+  for (const GpuTarget &row : rows)
+    if (row.arch == found)
+      return &row;
+  // The driver compiles the PTX of an older architecture.
+  if (llvm::StringRef(found).starts_with("sm_8") ||
+      llvm::StringRef(found).starts_with("sm_1"))
+    return &rows[0];
+  return llvm::createStringError(llvm::Twine("the GPU is ") + found +
+                                 ": code is made for sm_80 and later");
+}
+
+llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
+attn::makeTargetMachine(const GpuTarget &target) {
+  static const bool initialised = [] {
+    LLVMInitializeNVPTXTargetInfo();
+    LLVMInitializeNVPTXTarget();
+    LLVMInitializeNVPTXTargetMC();
+    LLVMInitializeNVPTXAsmPrinter();
+    return true;
+  }();
+  (void)initialised;
+  llvm::Triple triple("nvptx64-nvidia-cuda");
+  std::string message;
+  const llvm::Target *arch =
+      llvm::TargetRegistry::lookupTarget(triple, message);
+  if (!arch)
+    return llvm::createStringError(message);
+  llvm::TargetOptions options;
+  options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
+  return std::unique_ptr<llvm::TargetMachine>(arch->createTargetMachine(
+      triple, target.arch, target.features, options, llvm::Reloc::PIC_,
+      std::nullopt, llvm::CodeGenOptLevel::Default));
+}

@@ -1,0 +1,26 @@
+//===- Intrinsics.cpp - operations that only GPUs have ----------*- C++ -*-===//
+#include "passes/gpu/Intrinsics.h"
+
+using namespace mlir;
+using namespace attn;
+using namespace attn::cpu;
+
+Value gpu::intrinsic(CodeBuilder &b, StringRef name, Type result,
+                     ValueRange operands) {
+  if (!result) {
+    LLVM::CallIntrinsicOp::create(b, b.getStringAttr(name), operands);
+    return {};
+  }
+  return LLVM::CallIntrinsicOp::create(b, result, b.getStringAttr(name),
+                                       operands)
+      .getResult(0);
+}
+
+Value gpu::specialRegister(CodeBuilder &b, StringRef name) {
+  return intrinsic(b, ("llvm.nvvm.read.ptx.sreg." + name).str(),
+                   b.getI32Type(), {});
+}
+
+void gpu::emitBarrier(CodeBuilder &b) {
+  intrinsic(b, "llvm.nvvm.barrier.cta.sync.aligned.all", {}, {b.i32(0)});
+}

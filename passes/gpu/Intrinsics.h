@@ -1,0 +1,18 @@
+//===- Intrinsics.h - operations that only GPUs have ------------*- C++ -*-===//
+#ifndef ATTN_PASSES_GPU_INTRINSICS_H
+#define ATTN_PASSES_GPU_INTRINSICS_H
+
+#include "passes/cpu/Builder.h"
+
+namespace attn::gpu {
+
+/// An LLVM intrinsic; null result type: none.
+mlir::Value intrinsic(cpu::CodeBuilder &b, llvm::StringRef name,
+                      mlir::Type result, mlir::ValueRange operands);
+/// "tid.x", "ctaid.x", ... as i32.
+mlir::Value specialRegister(cpu::CodeBuilder &b, llvm::StringRef name);
+/// All threads of the block.
+void emitBarrier(cpu::CodeBuilder &b);
+
+} // namespace attn::gpu
+#endif // ATTN_PASSES_GPU_INTRINSICS_H
