@@ -76,9 +76,16 @@ llvm::Expected<OwningOpRef<ModuleOp>> attn::derive(Program &program) {
 
 llvm::Expected<OwningOpRef<ModuleOp>> attn::schedule(Program &program,
                                                      StringRef target) {
+  TileSizes tiles;
+  if (isGpuTarget(target)) {
+    auto gpu = findGpuTarget(target);
+    if (!gpu)
+      return gpu.takeError();
+    tiles = {(*gpu)->streamTile, (*gpu)->laneTile};
+  }
   return transformed(program, [&](PassManager &passes) {
-    buildDerivation(passes);
-    buildSchedule(passes);
+    buildDerivation(passes, tiles);
+    buildSchedule(passes, tiles);
   });
 }
 

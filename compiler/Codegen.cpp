@@ -40,7 +40,12 @@ static llvm::Expected<Lowered> lowerForGpu(ModuleOp cascades,
   cpu::CpuTarget host = options.targets.front()->forLowering();
   cpu::CpuTarget row = options.gpu->forLowering();
   for (auto cascade : cascades.getOps<CascadeOp>()) {
-    cpu::DeviceSteps device{*lowered.device, row, attn::gpu::lowerTileStep, {}};
+    auto lowerTile = [&](tile::KernelOp kernel,
+                         cpu::CascadeLowering &lowering) {
+      return attn::gpu::lowerTileStep(kernel, lowering, options.gpu->hopper,
+                                      options.gpu->sharedBytes);
+    };
+    cpu::DeviceSteps device{*lowered.device, row, lowerTile, {}};
     cpu::CascadeLowering lowering(cascade, *lowered.module, host,
                                   prefixOf(cascade, *options.targets.front()),
                                   nullptr, &device);

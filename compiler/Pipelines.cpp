@@ -17,15 +17,17 @@ void attn::buildChecks(mlir::OpPassManager &passes) {
   passes.addPass(createAttnCut());
 }
 
-void attn::buildDerivation(mlir::OpPassManager &passes) {
+void attn::buildDerivation(mlir::OpPassManager &passes,
+                           const TileSizes &tiles) {
   mlir::OpPassManager &cascade = passes.nest<CascadeOp>();
   cascade.addPass(createAttnGuards());
   cascade.addPass(createAttnNormalise());
-  cascade.addPass(createAttnDeriveOnline());
+  cascade.addPass(createAttnDeriveOnline({tiles.stream}));
 }
 
-void attn::buildSchedule(mlir::OpPassManager &passes) {
+void attn::buildSchedule(mlir::OpPassManager &passes,
+                         const TileSizes &tiles) {
   mlir::OpPassManager &cascade = passes.nest<CascadeOp>();
-  cascade.addPass(createAttnToTile());
+  cascade.addPass(createAttnToTile({tiles.lanes}));
   cascade.addPass(createAttnPartition());
 }

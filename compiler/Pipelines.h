@@ -6,7 +6,14 @@ namespace mlir {
 class OpPassManager;
 }
 
+#include <cstdint>
+
 namespace attn {
+
+/// Points of a tile along the streamed rank and along the rows of a kernel.
+struct TileSizes {
+  int64_t stream = 64, lanes = 64;
+};
 
 /// What every program goes through before anything is done with it. Changes
 /// no meaning; marks recurrences with the order in which they are walked, and
@@ -15,10 +22,10 @@ void buildChecks(mlir::OpPassManager &passes);
 
 /// From the text's cascades to the algorithm, still cascades: what runs in one
 /// pass stands in kernels.
-void buildDerivation(mlir::OpPassManager &passes);
+void buildDerivation(mlir::OpPassManager &passes, const TileSizes &tiles = {});
 
 /// From derived cascades to tile programs, what the back ends lower.
-void buildSchedule(mlir::OpPassManager &passes);
+void buildSchedule(mlir::OpPassManager &passes, const TileSizes &tiles = {});
 
 } // namespace attn
 #endif // ATTN_COMPILER_PIPELINES_H

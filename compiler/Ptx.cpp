@@ -25,6 +25,19 @@ static void markKernel(llvm::Function &function,
   function.addParamAttr(0, llvm::Attribute::getWithByValType(ctx, type));
   function.addParamAttr(0, llvm::Attribute::getWithAlignment(ctx, llvm::Align(8)));
   function.addParamAttr(0, llvm::Attribute::get(ctx, "nvvm.grid_constant"));
+  auto *map = llvm::ArrayType::get(llvm::Type::getInt8Ty(ctx), 128);
+  for (unsigned i = 2; i < function.arg_size(); ++i) {
+    function.addParamAttr(i, llvm::Attribute::getWithByValType(ctx, map));
+    function.addParamAttr(i,
+                          llvm::Attribute::getWithAlignment(ctx, llvm::Align(64)));
+    function.addParamAttr(i, llvm::Attribute::get(ctx, "nvvm.grid_constant"));
+  }
+  // With the threads this gives the registers at entry, which setmaxnreg
+  // needs to be known.
+  if (kernel.oneItem)
+    function.addFnAttr("nvvm.minctasm", "1");
+  if (kernel.flush)
+    function.addFnAttr("denormal-fp-math-f32", "preserve-sign,preserve-sign");
 }
 
 llvm::Expected<DeviceCode>

@@ -247,15 +247,34 @@ void Tables::addKernels(llvm::ArrayRef<DeviceImage> images,
   }
   Constant *program = writable(
       record({array(table), number(64, table.size()), state}), "program");
+  llvm::StringMap<Constant *> made;
+  // A fallback comes before the kernel that names it.
   for (auto [kernel, count] : llvm::zip(kernels, words)) {
-    auto *made = writable(
+    std::vector<Constant *> maps;
+    for (const auto &map : kernel.maps) {
+      std::vector<Constant *> box;
+      for (int size : map.box)
+        box.push_back(number(32, size));
+      auto *type = llvm::ArrayType::get(box[0]->getType(), box.size());
+      maps.push_back(record({number(32, map.port),
+                             llvm::ConstantArray::get(type, box)}));
+    }
+    int flags = (kernel.itemABlock ? ATTN_CUDA_ITEM_A_BLOCK : 0) |
+                (kernel.oneItem ? ATTN_CUDA_ONE_ITEM : 0) |
+                (kernel.scratch ? ATTN_CUDA_SCRATCH : 0);
+    Constant *fallback = made.lookup(kernel.fallback);
+    if (!fallback)
+      fallback = llvm::ConstantPointerNull::get(pointer);
+    auto *global = writable(
         record({text(kernel.name), program, number(32, kernel.threads),
-                number(32, kernel.itemABlock), number(32, count),
-                number(32, kernel.sharedBytes), state}),
+                number(32, flags), number(32, count),
+                number(32, kernel.sharedBytes), array(maps),
+                number(64, maps.size()), fallback, state}),
         kernel.name);
+    made[kernel.name] = global;
     if (auto *declared = module.getGlobalVariable(kernel.name, true);
-        declared && declared != made) {
-      declared->replaceAllUsesWith(made);
+        declared && declared != global) {
+      declared->replaceAllUsesWith(global);
       declared->eraseFromParent();
     }
   }

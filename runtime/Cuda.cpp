@@ -131,37 +131,84 @@ int loadKernel(const CudaCall &c, attn_cuda_kernel &kernel, void *&function) {
   return ATTN_OK;
 }
 
+/// CUtensorMap.
+struct alignas(64) TensorMap {
+  char bytes[128];
+};
+
+/// False where the tensor's memory has no such map.
+bool encodeMap(const CudaCall &c, const attn_cuda_map &map, TensorMap &result) {
+  const Frame &frame = c.call->frame;
+  const attn_port_desc &port = c.call->entry.ports[map.port];
+  const PortView &view = frame.views[map.port];
+  constexpr int maxRank = 5, bfloat = 9, half = 6, swizzle128 = 3,
+                promote256 = 3;
+  if (view.ndim < 1 || view.ndim > maxRank || view.empty || view.bits != 16 ||
+      (view.strides[view.ndim - 1] != 1 && view.shape[view.ndim - 1] > 1))
+    return false;
+  uint64_t sizes[maxRank], strides[maxRank] = {};
+  uint32_t box[maxRank], steps[maxRank];
+  for (int i = 0; i < view.ndim; ++i) {
+    int axis = view.ndim - 1 - i;
+    sizes[i] = static_cast<uint64_t>(view.shape[axis]);
+    box[i] = map.box[i] ? map.box[i] : 1;
+    steps[i] = 1;
+    if (!i)
+      continue;
+    // An axis of one point may have any stride.
+    int64_t stride = view.shape[axis] > 1 ? view.strides[axis] * 2 : 16;
+    if (stride <= 0 || stride % 16)
+      return false;
+    strides[i - 1] = static_cast<uint64_t>(stride);
+  }
+  int type = port.dtype_code == ATTN_DTYPE_BFLOAT ? bfloat : half;
+  return !c.driver->encodeMap(&result, type, view.ndim, frame.data[map.port],
+                              sizes, strides, box, steps, /*interleave=*/0,
+                              swizzle128, promote256, /*fill with zeros=*/0);
+}
+
 int launch(CudaCall &c, int64_t items, attn_cuda_kernel &kernel) {
+  std::vector<TensorMap> maps(kernel.num_maps);
+  for (int64_t i = 0; i < kernel.num_maps; ++i)
+    if (!encodeMap(c, kernel.maps[i], maps[i])) {
+      if (kernel.fallback)
+        return launch(c, items, *kernel.fallback);
+      return fail(ATTN_ERROR_STRIDES, "%s: %s has no tensor map",
+                  c.call->name(), c.call->portName(kernel.maps[i].port));
+    }
   void *function = nullptr;
   if (int status = loadKernel(c, kernel, function))
     return status;
   Frame &frame = c.call->frame;
+  bool aBlock = kernel.flags & ATTN_CUDA_ITEM_A_BLOCK;
   int64_t threads = kernel.threads;
-  int64_t blocks =
-      kernel.item_a_block ? items : (items + threads - 1) / threads;
+  int64_t blocks = aBlock ? items : (items + threads - 1) / threads;
+  if (kernel.flags & ATTN_CUDA_ONE_ITEM && blocks > blocksLimit)
+    return fail(ATTN_ERROR_SHAPE, "%s: %" PRId64 " tiles are too many",
+                c.call->name(), items);
   blocks = std::min(blocks, blocksLimit);
-  int64_t workersABlock = kernel.item_a_block ? 1 : threads;
-  if (c.scratchBytes) {
-    int64_t fit = scratchLimit / c.scratchBytes;
-    // A block whose scratch memory alone is large still has to run.
-    if (fit < workersABlock)
-      threads = workersABlock = kernel.item_a_block ? workersABlock : 1;
-    blocks = std::clamp<int64_t>(fit / workersABlock, 1, blocks);
-    if (kernel.item_a_block)
-      threads = kernel.threads;
+  int64_t workers = blocks * (aBlock ? 1 : threads);
+  if (kernel.flags & ATTN_CUDA_SCRATCH && c.scratchBytes) {
+    // At least one worker has to fit, whatever it takes.
+    int64_t fit = std::max<int64_t>(scratchLimit / c.scratchBytes, 1);
+    if (!aBlock && fit < threads)
+      threads = 1;
+    blocks = std::clamp<int64_t>(aBlock ? fit : fit / threads, 1, blocks);
+    workers = blocks * (aBlock ? 1 : threads);
     if (int status = reserve(frame.deviceScratch, *c.driver, frame.device,
-                             blocks * workersABlock * c.scratchBytes,
-                             c.call->name()))
+                             workers * c.scratchBytes, c.call->name()))
       return status;
   }
   frame.parameters[1] = static_cast<int64_t>(frame.deviceScratch.address);
   frame.parameters[2] = c.scratchBytes;
-  frame.parameters[3] = blocks * workersABlock;
-  void *arguments[] = {frame.parameters.data(), &items};
-  CuResult result =
-      c.driver->launch(function, static_cast<unsigned>(blocks), 1, 1,
-                       static_cast<unsigned>(threads), 1, 1,
-                       kernel.shared_bytes, c.stream, arguments, nullptr);
+  frame.parameters[3] = workers;
+  std::vector<void *> arguments = {frame.parameters.data(), &items};
+  for (TensorMap &map : maps)
+    arguments.push_back(&map);
+  CuResult result = c.driver->launch(
+      function, static_cast<unsigned>(blocks), 1, 1,
+      static_cast<unsigned>(threads), 1, 1, kernel.shared_bytes, c.stream,
+      arguments.data(), nullptr);
   if (result)
     return failWith(*c.driver, ATTN_ERROR_INTERNAL, c.call->name(),
                     kernel.name, result);

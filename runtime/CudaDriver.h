@@ -41,6 +41,9 @@ enum : int {
   F(launch, "cuLaunchKernel",                                                  \
     (CuHandle, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,     \
      unsigned, CuHandle, void **, void **))                                    \
+  F(encodeMap, "cuTensorMapEncodeTiled",                                       \
+    (void *, int, uint32_t, void *, const uint64_t *, const uint64_t *,        \
+     const uint32_t *, const uint32_t *, int, int, int, int))                  \
   F(errorName, "cuGetErrorName", (CuResult, const char **))                    \
   F(errorText, "cuGetErrorString", (CuResult, const char **))
 

@@ -8,12 +8,12 @@ using namespace attn;
 
 // clang-format off
 static constexpr GpuTarget rows[] = {
-    // name, arch, features, sharedBytes, hopper
-    {"cuda:sm_80", "sm_80", "+ptx80", 163 << 10, false},
-    {"cuda:sm_86", "sm_86", "+ptx80", 99 << 10, false},
-    {"cuda:sm_89", "sm_89", "+ptx80", 99 << 10, false},
-    {"cuda:sm_90", "sm_90", "+ptx80", 227 << 10, false},
-    {"cuda:sm_90a", "sm_90a", "+ptx83", 227 << 10, true},
+    // name, arch, features, sharedBytes, hopper, streamTile, laneTile
+    {"cuda:sm_80", "sm_80", "+ptx80", 163 << 10, false, 64, 64},
+    {"cuda:sm_86", "sm_86", "+ptx80", 99 << 10, false, 64, 64},
+    {"cuda:sm_89", "sm_89", "+ptx80", 99 << 10, false, 64, 64},
+    {"cuda:sm_90", "sm_90", "+ptx80", 227 << 10, false, 64, 64},
+    {"cuda:sm_90a", "sm_90a", "+ptx83", 227 << 10, true, 128, 192},
 };
 // clang-format on
 

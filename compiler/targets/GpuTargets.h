@@ -14,6 +14,7 @@ struct GpuTarget {
   llvm::StringLiteral name, arch, features; // "cuda:sm_90a", "sm_90a", "+ptx83"
   unsigned sharedBytes;                     // a block can have
   bool hopper;                              // wgmma, TMA, setmaxnreg
+  int64_t streamTile, laneTile;             // points of a tile
 
   cpu::CpuTarget forLowering() const;
 };

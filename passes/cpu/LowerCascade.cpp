@@ -56,8 +56,10 @@ CascadeLowering::deviceStep(DeviceKernel kernel,
   Type i64 = b.getI64Type();
   kernel.name = deviceName(prefix + "_step" + std::to_string(steps++));
   b.setInsertionPointToEnd(device->module.getBody());
-  auto op = func::FuncOp::create(
-      b, kernel.name, b.getFunctionType({b.ptrType(), i64}, {}));
+  SmallVector<Type> arguments{b.ptrType(), i64};
+  arguments.append(kernel.maps.size(), b.ptrType());
+  auto op = func::FuncOp::create(b, kernel.name,
+                                 b.getFunctionType(arguments, {}));
   op.addEntryBlock();
   b.setInsertionPointToStart(&op.getBody().front());
   Frame frame = Frame::ofParameters(b, cascade, op.getArgument(0));
@@ -76,13 +78,18 @@ CascadeLowering::deviceStep(DeviceKernel kernel,
     first = b.add(b.mul(first, threads), special("tid.x"));
     count = b.mul(count, threads);
   }
-  auto items = scf::ForOp::create(b, first, op.getArgument(1), count);
-  func::ReturnOp::create(b);
-  b.setInsertionPointToStart(items.getBody());
-  Value item = items.getInductionVar();
+  Value item = first;
+  if (!kernel.oneItem) {
+    auto items = scf::ForOp::create(b, first, op.getArgument(1), count);
+    item = items.getInductionVar();
+    func::ReturnOp::create(b);
+    b.setInsertionPointToStart(items.getBody());
+  }
   Value end = b.add(item, b.i64(1));
   StepFunction f{op, b, frame, storages, item, end, first};
   body(f);
+  if (kernel.oneItem)
+    func::ReturnOp::create(b);
   device->kernels.push_back(std::move(kernel));
   return op;
 }

@@ -52,7 +52,20 @@ struct DeviceKernel {
   std::string name;
   int threads = 256;
   bool itemABlock = false;
+  /// A block runs one item; its code is no loop.
+  bool oneItem = false;
+  bool scratch = true;
+  /// Denormals count as zeros.
+  bool flush = false;
   int sharedBytes = 0;
+  /// Tensor maps, arguments behind the items (attn_cuda_map).
+  struct Map {
+    unsigned port;
+    int box[5] = {};
+  };
+  std::vector<Map> maps;
+  /// Name of the kernel that runs where a map cannot be made.
+  std::string fallback;
 };
 
 /// Steps on a GPU: what is emitted, and what is not by the general path.

@@ -6,6 +6,8 @@
 #include "passes/cascade/Dependences.h"
 #include "passes/cascade/Normalise.h"
 #include "passes/derive/Laws.h"
+#include "passes/derive/Online.h"
+#include "passes/derive/Passes.h"
 
 namespace attn {
 #define GEN_PASS_DEF_ATTNNORMALISE
@@ -32,9 +34,14 @@ struct Normalise : attn::impl::AttnNormaliseBase<Normalise> {
 };
 
 struct DeriveOnline : attn::impl::AttnDeriveOnlineBase<DeriveOnline> {
+  using AttnDeriveOnlineBase::AttnDeriveOnlineBase;
+
   void runOnOperation() override {
     CascadeOp cascade = getOperation();
+    cascade->setAttr(kStreamTileName,
+                     mlir::Builder(&getContext()).getI64IntegerAttr(tile));
     applyLaws(cascade);
+    cascade->removeAttr(kStreamTileName);
     eraseDead(cascade);
   }
 };

@@ -24,7 +24,10 @@ class Deriver {
 public:
   Deriver(CascadeOp cascade, const Stream &stream)
       : cascade(cascade), stream(stream), b(cascade.getContext()),
-        forms(stream.tensors()) {}
+        forms(stream.tensors()) {
+    if (auto tile = cascade->getAttrOfType<IntegerAttr>(kStreamTileName))
+      tileSize = tile.getInt();
+  }
 
   void run();
 
@@ -65,6 +68,7 @@ private:
 
   CascadeOp cascade;
   const Stream &stream;
+  int64_t tileSize = kStreamTile;
   OpBuilder b;
   FormAnalysis forms;
   StringAttr n1, n0;
@@ -111,15 +115,15 @@ void Deriver::partition() {
   MLIRContext *ctx = cascade.getContext();
   n1 = freshRank(cascade, (stream.rank.getValue() + "1").str());
   auto steps =
-      AffineMap::get(0, 1, getAffineSymbolExpr(0, ctx).ceilDiv(kStreamTile));
+      AffineMap::get(0, 1, getAffineSymbolExpr(0, ctx).ceilDiv(tileSize));
   declareRank(cascade, n1, ExtentAttr::get(ctx, steps, {stream.rank}));
   n0 = freshRank(cascade, (stream.rank.getValue() + "0").str());
-  declareRank(cascade, n0, ExtentAttr::constant(ctx, kStreamTile));
+  declareRank(cascade, n0, ExtentAttr::constant(ctx, tileSize));
 }
 
 /// n = n1 * |n0| + n0.
 Value Deriver::wholeCoordinate(ExprBuilder &e, Coordinates &at) {
-  Value start = e.map(Fn::mul, {at[n1], e.integer(kStreamTile)});
+  Value start = e.map(Fn::mul, {at[n1], e.integer(tileSize)});
   return e.map(Fn::add, {start, at[n0]});
 }
 
@@ -876,7 +880,7 @@ void Deriver::run() {
   MLIRContext *ctx = cascade.getContext();
   SmallVector<StringAttr> parallel(stream.rows);
   auto tile =
-      b.getDictionaryAttr(b.getNamedAttr(n0, b.getI64IntegerAttr(kStreamTile)));
+      b.getDictionaryAttr(b.getNamedAttr(n0, b.getI64IntegerAttr(tileSize)));
   kernel.setScheduleAttr(
       ScheduleAttr::get(ctx, parallel, n1, tile, StringAttr(), 1));
   shareEinsums(*body);

@@ -6,7 +6,9 @@
 
 namespace attn {
 
-/// Points of the streamed rank that are one step.
+/// Points of the streamed rank that are one step: an attribute of the cascade
+/// while it is derived, else the default.
+constexpr llvm::StringLiteral kStreamTileName = "attn.stream_tile";
 constexpr int64_t kStreamTile = 64;
 
 } // namespace attn

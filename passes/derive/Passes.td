@@ -22,6 +22,8 @@ def AttnDeriveOnline : Pass<"attn-derive-online", "::attn::CascadeOp"> {
     online rule), and factors of finished reductions leave the sum. See
     test/passes/derive/online.mlir.
   }];
+  let options = [Option<"tile", "tile", "int64_t", "64",
+                        "points of the streamed rank that are one step">];
 }
 
 def AttnPrintPasses : Pass<"attn-print-passes", "::attn::CascadeOp"> {

@@ -10,9 +10,12 @@
 
 namespace attn::gpu {
 
-/// The kernel as a step of its cascade (cpu::DeviceSteps::lowerTile).
+/// The kernel as a step of its cascade (cpu::DeviceSteps::lowerTile). With
+/// `warpgroups` it is also emitted for these (hopper/) where they can run it,
+/// and the general code is what runs where the tensors' memory does not fit.
 llvm::LogicalResult lowerTileStep(tile::KernelOp kernel,
-                                  cpu::CascadeLowering &lowering);
+                                  cpu::CascadeLowering &lowering,
+                                  bool warpgroups, int64_t sharedBytes);
 
 } // namespace attn::gpu
 #endif // ATTN_PASSES_GPU_TILE_TILETOGPU_H

@@ -157,13 +157,32 @@ typedef struct attn_cuda_program {
   void *state[ATTN_CUDA_MAX_DEVICES]; /* of the runtime, zero at first */
 } attn_cuda_program;
 
+/* A box of a port's tensor that the copy engine brings into shared memory, in
+ * rows of 128 bytes whose 16-byte pieces are permuted. Axes are listed from the
+ * last one, which is contiguous; a box has 1 point along those not set. */
+typedef struct attn_cuda_map {
+  int32_t port;
+  int32_t box[5]; /* elements, from the last axis */
+} attn_cuda_map;
+
+typedef enum attn_cuda_flags {
+  ATTN_CUDA_ITEM_A_BLOCK = 1, /* else items are spread over threads */
+  ATTN_CUDA_ONE_ITEM = 2,     /* a block for each item, no more */
+  ATTN_CUDA_SCRATCH = 4       /* uses scratch memory */
+} attn_cuda_flags;
+
 typedef struct attn_cuda_kernel {
   const char *name;
   attn_cuda_program *program;
-  int32_t threads;      /* of a block */
-  int32_t item_a_block; /* 0: items are spread over threads */
-  int32_t words;        /* of parameters */
+  int32_t threads; /* of a block */
+  int32_t flags;   /* attn_cuda_flags */
+  int32_t words;   /* of parameters */
   int32_t shared_bytes; /* dynamic shared memory */
+  const attn_cuda_map *maps;
+  int64_t num_maps;
+  /* Runs instead where a tensor's memory has no map: its address or a stride
+   * is no multiple of 16 bytes, or its last axis is not contiguous. */
+  struct attn_cuda_kernel *fallback;
   void *state[ATTN_CUDA_MAX_DEVICES]; /* of the runtime, zero at first */
 } attn_cuda_kernel;
 

@@ -1,0 +1,26 @@
+//===- FastRegion.h - scalar code with the GPU's own functions --*- C++ -*-===//
+// Where tiles are products of 16-bit operands, exponentials and quotients are
+// the special function unit's: right to about 2^-22 of the value.
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_PASSES_GPU_HOPPER_FASTREGION_H
+#define ATTN_PASSES_GPU_HOPPER_FASTREGION_H
+
+#include "passes/cpu/tile/TileRegion.h"
+
+namespace attn::gpu {
+
+class FastRegion : public cpu::TileRegion {
+public:
+  using TileRegion::TileRegion;
+
+protected:
+  cpu::Scalar emitMap(MapOp op) override;
+};
+
+/// 2^x.
+mlir::Value fastExp2(cpu::CodeBuilder &b, mlir::Value x);
+/// Is the value made by fastExp2? Then of what.
+mlir::Value exponentOf(mlir::Value value);
+
+} // namespace attn::gpu
+#endif // ATTN_PASSES_GPU_HOPPER_FASTREGION_H

@@ -1,0 +1,187 @@
+//===- Ptx.cpp - instructions that LLVM has no operation for ----*- C++ -*-===//
+#include "passes/gpu/hopper/Ptx.h"
+
+using namespace mlir;
+using namespace attn;
+using namespace attn::cpu;
+using namespace attn::gpu;
+
+gpu::Values gpu::inlineAsm(CodeBuilder &b, StringRef text,
+                           StringRef constraints, TypeRange results,
+                           ValueRange operands, bool sideEffects) {
+  MLIRContext *ctx = b.getContext();
+  Type type;
+  if (results.size() == 1)
+    type = results[0];
+  else if (results.size() > 1)
+    type = LLVM::LLVMStructType::getLiteral(ctx, SmallVector<Type>(results));
+  auto op = LLVM::InlineAsmOp::create(
+      b, type ? TypeRange(type) : TypeRange(), operands, text, constraints,
+      sideEffects, /*is_align_stack=*/false, LLVM::TailCallKind::None,
+      LLVM::AsmDialectAttr::get(ctx, LLVM::AsmDialect::AD_ATT), ArrayAttr());
+  if (results.size() <= 1)
+    return Values(op->getResults());
+  Values values;
+  for (size_t i = 0; i < results.size(); ++i)
+    values.push_back(LLVM::ExtractValueOp::create(
+        b, op->getResult(0), ArrayRef<int64_t>{static_cast<int64_t>(i)}));
+  return values;
+}
+
+//===----------------------------------------------------------------------===//
+// Barriers and copies
+//===----------------------------------------------------------------------===//
+
+void gpu::barrierInit(CodeBuilder &b, Value address, int count) {
+  inlineAsm(b, "mbarrier.init.shared::cta.b64 [$0], " + std::to_string(count) + ";",
+            "r", {}, address);
+}
+
+void gpu::barrierInitFence(CodeBuilder &b) {
+  inlineAsm(b,
+            "fence.mbarrier_init.release.cluster;\n"
+            "fence.proxy.async.shared::cta;",
+            "", {}, {});
+}
+
+void gpu::barrierExpect(CodeBuilder &b, Value address, int bytes) {
+  inlineAsm(b,
+            "mbarrier.arrive.expect_tx.shared::cta.b64 _, [$0], " +
+                std::to_string(bytes) + ";",
+            "r", {}, address);
+}
+
+void gpu::barrierArrive(CodeBuilder &b, Value address) {
+  inlineAsm(b, "mbarrier.arrive.shared::cta.b64 _, [$0];", "r", {}, address);
+}
+
+void gpu::barrierWait(CodeBuilder &b, Value address, Value parity) {
+  inlineAsm(b,
+            "{\n.reg .pred done;\n"
+            "again:\n"
+            "mbarrier.try_wait.parity.shared::cta.b64 done, [$0], $1;\n"
+            "@done bra over;\n"
+            "bra again;\n"
+            "over:\n}",
+            "r,r,~{memory}", {}, {address, parity});
+}
+
+void gpu::copyBox(CodeBuilder &b, Value address, Value map,
+                  ValueRange coordinates, Value barrier) {
+  std::string text = "cp.async.bulk.tensor." +
+                     std::to_string(coordinates.size()) +
+                     "d.shared::cluster.global.mbarrier::complete_tx::bytes "
+                     "[$0], [$1, {",
+              constraints = "r,l";
+  for (size_t i = 0; i < coordinates.size(); ++i) {
+    text += (i ? ", $" : "$") + std::to_string(i + 2);
+    constraints += ",r";
+  }
+  text += "}], [$" + std::to_string(coordinates.size() + 2) + "];";
+  Values operands{address, map};
+  llvm::append_range(operands, coordinates);
+  operands.push_back(barrier);
+  inlineAsm(b, text, constraints + ",r,~{memory}", {}, operands);
+}
+
+void gpu::setRegisters(CodeBuilder &b, int count, bool more) {
+  inlineAsm(b,
+            std::string("setmaxnreg.") + (more ? "inc" : "dec") +
+                ".sync.aligned.u32 " + std::to_string(count) + ";",
+            "", {}, {});
+}
+
+//===----------------------------------------------------------------------===//
+// Products
+//===----------------------------------------------------------------------===//
+
+// Fields of a descriptor, in units of 16 bytes.
+constexpr int64_t rowBytes = 128, eightRows = 8 * rowBytes / 16;
+constexpr int64_t stepInRow = 32 / 16;         // 16 columns of 2 bytes
+constexpr int64_t stepOfRows = 16 * rowBytes / 16; // 16 rows
+
+static Value descriptor(CodeBuilder &b, const SharedMatrix &m, Value row) {
+  Value address = m.address;
+  if (row)
+    address = b.add(address, b.mul(row, b.i32(rowBytes)));
+  Value field = arith::ExtUIOp::create(
+      b, b.getI64Type(), arith::ShRUIOp::create(b, address, b.i32(4)));
+  // Leading offset: the distance of panels where the product crosses them.
+  int64_t leading = m.transposed ? m.rows * rowBytes / 16 : 1;
+  int64_t constant = leading << 16 | eightRows << 32 | int64_t(1) << 62;
+  return b.bitOr(field, b.i64(constant));
+}
+
+/// Where step `k` of 16 along the reduced rank is.
+static int64_t stepOffset(const SharedMatrix &m, int64_t k) {
+  if (m.transposed)
+    return k * stepOfRows;
+  return k / 4 * (m.rows * rowBytes / 16) + k % 4 * stepInRow;
+}
+
+gpu::Values gpu::multiply(CodeBuilder &b, Type element, int64_t columns,
+                          int64_t depth, const SharedMatrix *a, Value aRow,
+                          ArrayRef<Value> fragments, const SharedMatrix &bm,
+                          ArrayRef<Value> sum) {
+  int64_t registers = columns / 2, steps = depth / 16;
+  auto operand = [](int64_t i) { return "$" + std::to_string(i); };
+  std::string list;
+  for (int64_t i = 0; i < registers; ++i)
+    list += (i ? "," : "") + operand(i);
+  int64_t next = registers + static_cast<int64_t>(sum.size());
+  int64_t firstA = next, firstB = next + (a ? 1 : fragments.size());
+
+  std::string type = element.isBF16() ? "bf16" : "f16";
+  std::string name = "wgmma.mma_async.sync.aligned.m64n" +
+                     std::to_string(columns) + "k16.f32." + type + "." + type;
+  std::string text = "{\n.reg .pred p;\n.reg .b64 da, db;\n"
+                     "wgmma.fence.sync.aligned;\n";
+  for (int64_t k = 0; k < steps; ++k) {
+    bool adds = k > 0 || !sum.empty();
+    text += std::string("setp.ne.b32 p, ") + (adds ? "1" : "0") + ", 0;\n";
+    std::string from;
+    if (a) {
+      text += "add.s64 da, " + operand(firstA) + ", " +
+              std::to_string(stepOffset(*a, k)) + ";\n";
+      from = "da";
+    } else {
+      from = "{";
+      for (int64_t r = 0; r < 4; ++r)
+        from += (r ? "," : "") + operand(firstA + 4 * k + r);
+      from += "}";
+    }
+    text += "add.s64 db, " + operand(firstB) + ", " +
+            std::to_string(stepOffset(bm, k)) + ";\n";
+    text += name + " {" + list + "}, " + from + ", db, p, 1, 1";
+    if (a)
+      text += a->transposed ? ", 1" : ", 0";
+    text += bm.transposed ? ", 1;\n" : ", 0;\n";
+  }
+  text += "wgmma.commit_group.sync.aligned;\n"
+          "wgmma.wait_group.sync.aligned 0;\n}";
+
+  std::string constraints;
+  for (int64_t i = 0; i < registers; ++i)
+    constraints += "=f,";
+  for (size_t i = 0; i < sum.size(); ++i)
+    constraints += std::to_string(i) + ",";
+  Values operands(sum);
+  if (a) {
+    operands.push_back(descriptor(b, *a, aRow));
+    constraints += "l,";
+  } else {
+    llvm::append_range(operands, fragments);
+    for (size_t i = 0; i < fragments.size(); ++i)
+      constraints += "r,";
+  }
+  operands.push_back(descriptor(b, bm, {}));
+  constraints += "l,~{memory}";
+  SmallVector<Type> types(registers, b.getF32Type());
+  return inlineAsm(b, text, constraints, types, operands);
+}
+
+Value gpu::packPair(CodeBuilder &b, Type element, Value low, Value high) {
+  std::string name = element.isBF16() ? "bf16x2" : "f16x2";
+  return inlineAsm(b, "cvt.rn." + name + ".f32 $0, $1, $2;", "=r,f,f",
+                   b.getI32Type(), {high, low}, /*sideEffects=*/false)[0];
+}

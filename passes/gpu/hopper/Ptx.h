@@ -1,0 +1,56 @@
+//===- Ptx.h - instructions that LLVM has no operation for ------*- C++ -*-===//
+// Matrix products of a warpgroup, the copy engine, barriers in shared memory.
+// Addresses in shared memory are i32.
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_PASSES_GPU_HOPPER_PTX_H
+#define ATTN_PASSES_GPU_HOPPER_PTX_H
+
+#include "passes/gpu/Intrinsics.h"
+
+namespace attn::gpu {
+
+using Values = llvm::SmallVector<mlir::Value>;
+
+/// One asm block; `results` may be empty.
+Values inlineAsm(cpu::CodeBuilder &b, llvm::StringRef text,
+                 llvm::StringRef constraints, mlir::TypeRange results,
+                 mlir::ValueRange operands, bool sideEffects = true);
+
+// Barriers with a phase.
+void barrierInit(cpu::CodeBuilder &b, mlir::Value address, int count);
+/// What was initialised is seen by the copy engine.
+void barrierInitFence(cpu::CodeBuilder &b);
+void barrierExpect(cpu::CodeBuilder &b, mlir::Value address, int bytes);
+void barrierArrive(cpu::CodeBuilder &b, mlir::Value address);
+/// Until the phase of that parity (i32) is over.
+void barrierWait(cpu::CodeBuilder &b, mlir::Value address, mlir::Value parity);
+
+/// A box at `coordinates` (i32, from the last axis) into shared memory.
+void copyBox(cpu::CodeBuilder &b, mlir::Value address, mlir::Value map,
+             mlir::ValueRange coordinates, mlir::Value barrier);
+
+void setRegisters(cpu::CodeBuilder &b, int count, bool more);
+
+/// A matrix in shared memory as wgmma reads it: panels of 64 columns, rows of
+/// 128 bytes, swizzled. `transposed`: the reduced rank is that of the rows.
+struct SharedMatrix {
+  mlir::Value address;
+  int64_t rows;
+  bool transposed;
+};
+
+/// D[64 x columns] (+)= A B over `depth`, for one warpgroup, and waits for it.
+/// `a`: the first 64 rows of interest are those from `aRow` (a multiple of 8);
+/// or, if `fragments` is not empty, A's values packed in pairs (i32). Without
+/// `sum` the product starts from 0.
+Values multiply(cpu::CodeBuilder &b, mlir::Type element, int64_t columns,
+                int64_t depth, const SharedMatrix *a, mlir::Value aRow,
+                llvm::ArrayRef<mlir::Value> fragments, const SharedMatrix &bm,
+                llvm::ArrayRef<mlir::Value> sum);
+
+/// Two f32 rounded to bf16 or f16, `low` in the low half of an i32.
+mlir::Value packPair(cpu::CodeBuilder &b, mlir::Type element, mlir::Value low,
+                     mlir::Value high);
+
+} // namespace attn::gpu
+#endif // ATTN_PASSES_GPU_HOPPER_PTX_H
