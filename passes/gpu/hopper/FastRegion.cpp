@@ -1,13 +1,77 @@
 //===- FastRegion.cpp - scalar code with the GPU's own functions -*- C++ -*-==//
 #include "passes/gpu/hopper/FastRegion.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
 #include "passes/gpu/Intrinsics.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace attn;
 using namespace attn::cpu;
 
 constexpr double log2e = 1.44269504088896340736;
+
+std::optional<double> gpu::constantReal(Value value) {
+  if (auto rounded = value.getDefiningOp<arith::TruncFOp>())
+    value = rounded.getIn();
+  FloatAttr constant;
+  if (!matchPattern(value, m_Constant(&constant)))
+    return std::nullopt;
+  return constant.getValueAsDouble();
+}
+
+/// Is it value != -inf?
+static bool testsInfinity(Value condition, Value value) {
+  auto compare = condition.getDefiningOp<arith::CmpFOp>();
+  return compare && compare.getPredicate() == arith::CmpFPredicate::UNE &&
+         compare.getLhs() == value &&
+         gpu::constantReal(compare.getRhs()) == -INFINITY;
+}
+
+Scalar gpu::tellByValue(CodeBuilder &b, Scalar scalar) {
+  if (!scalar.present || !scalar.value.getType().isF32())
+    return scalar;
+  Value rest;
+  bool tested = false;
+  SmallVector<Value> work{scalar.present};
+  while (!work.empty()) {
+    Value part = work.pop_back_val();
+    if (auto both = part.getDefiningOp<arith::AndIOp>()) {
+      work.push_back(both.getRhs());
+      work.push_back(both.getLhs());
+    } else if (testsInfinity(part, scalar.value)) {
+      tested = true;
+    } else {
+      rest = b.both(rest, part);
+    }
+  }
+  if (!tested || !rest)
+    return scalar;
+  Value low = b.real(b.getF32Type(), -INFINITY);
+  scalar.value = b.select(rest, scalar.value, low);
+  scalar.present =
+      b.compare(arith::CmpIPredicate::ne, scalar.value, low);
+  return scalar;
+}
+
+/// x * factor; of a difference by one fused operation, the part that is
+/// subtracted scaled by itself, once for all that share it.
+static Value scaled(CodeBuilder &b, Value x, double factor) {
+  Type f32 = b.getF32Type();
+  auto difference = x.getDefiningOp<arith::SubFOp>();
+  if (!difference)
+    return b.mul(x, b.real(f32, factor));
+  Value left = difference.getLhs();
+  double leftFactor = factor;
+  if (auto product = left.getDefiningOp<arith::MulFOp>())
+    if (auto constant = gpu::constantReal(product.getRhs())) {
+      left = product.getLhs();
+      leftFactor *= *constant;
+    }
+  Value right = b.mul(difference.getRhs(), b.real(f32, factor));
+  return math::FmaOp::create(b, left, b.real(f32, leftFactor),
+                             arith::NegFOp::create(b, right));
+}
 
 Value gpu::fastExp2(CodeBuilder &b, Value x) {
   return LLVM::CallIntrinsicOp::create(
@@ -37,6 +101,9 @@ static Value hyperbolicTangent(CodeBuilder &b, Value x) {
 
 Scalar gpu::FastRegion::emitMap(MapOp op) {
   Fn fn = op.getFn();
+  for (Value operand : op.getOperands())
+    if (Scalar scalar = lookup(operand); scalar.present)
+      bind(operand, tellByValue(b, scalar));
   bool unary = llvm::is_contained({Fn::exp, Fn::exp2, Fn::tanh}, fn);
   bool quotient = fn == Fn::div && !matchPattern(op.getOperand(1), m_Constant());
   if (!unary && !quotient)
@@ -52,10 +119,10 @@ Scalar gpu::FastRegion::emitMap(MapOp op) {
   result.present = quotient ? b.both(x.present, y.present) : x.present;
   switch (fn) {
   case Fn::exp:
-    result.value = fastExp2(b, b.mul(x.value, b.real(b.getF32Type(), log2e)));
+    result.value = fastExp2(b, scaled(b, x.value, log2e));
     break;
   case Fn::exp2:
-    result.value = fastExp2(b, x.value);
+    result.value = fastExp2(b, scaled(b, x.value, 1));
     break;
   case Fn::tanh:
     result.value = hyperbolicTangent(b, x.value);

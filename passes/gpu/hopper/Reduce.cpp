@@ -4,14 +4,22 @@
 // there is asked of their maximum.
 //===----------------------------------------------------------------------===//
 #include "passes/gpu/hopper/Reduce.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
 #include "passes/gpu/Intrinsics.h"
 #include "passes/gpu/hopper/FastRegion.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace attn;
 using namespace attn::cpu;
 using arith::CmpFPredicate;
+
+/// One instruction, a NaN wins.
+static Value extremum(CodeBuilder &b, StringRef name, Value x, Value y) {
+  return gpu::intrinsic(b, ("llvm.nvvm.f" + name + ".ftz.nan.f").str(),
+                        x.getType(), {x, y});
+}
 
 Value gpu::combine(CodeBuilder &b, Reduce kind, Value x, Value y) {
   bool real = isa<FloatType>(x.getType());
@@ -22,9 +30,9 @@ Value gpu::combine(CodeBuilder &b, Reduce kind, Value x, Value y) {
   case Reduce::prod:
     return b.mulReassociated(x, y);
   case Reduce::max:
-    return real ? Value(arith::MaximumFOp::create(b, x, y)) : b.max(x, y);
+    return real ? extremum(b, "max", x, y) : b.max(x, y);
   case Reduce::min:
-    return real ? Value(arith::MinimumFOp::create(b, x, y)) : b.min(x, y);
+    return real ? extremum(b, "min", x, y) : b.min(x, y);
   case Reduce::any:
     return b.bitOr(x, y);
   case Reduce::all:
@@ -38,46 +46,60 @@ Value gpu::combine(CodeBuilder &b, Reduce kind, Value x, Value y) {
 // What absence implies
 //===----------------------------------------------------------------------===//
 
+static bool isMinusInfinity(Value value) {
+  return gpu::constantReal(value) == -INFINITY;
+}
+
 /// x, if `present` is x != -inf.
 static Value aboveMinusInfinity(Value present) {
   auto compare = present ? present.getDefiningOp<arith::CmpFOp>()
                          : arith::CmpFOp();
-  APFloat limit(0.0);
   if (!compare || compare.getPredicate() != CmpFPredicate::UNE ||
-      !matchPattern(compare.getRhs(), m_ConstantFloat(&limit)) ||
-      !limit.isInfinity() || !limit.isNegative())
+      !isMinusInfinity(compare.getRhs()))
     return {};
   return compare.getLhs();
 }
 
-/// Never -inf: `v == -inf ? c : v`.
+/// Never -inf: `v == -inf ? c : v`, and positive multiples of it.
 static bool isAboveMinusInfinity(Value value) {
+  if (auto product = value.getDefiningOp<arith::MulFOp>())
+    return gpu::constantReal(product.getRhs()).value_or(0) > 0 &&
+           isAboveMinusInfinity(product.getLhs());
   auto select = value.getDefiningOp<arith::SelectOp>();
   auto test = select ? select.getCondition().getDefiningOp<arith::CmpFOp>()
                      : arith::CmpFOp();
-  APFloat limit(0.0), other(0.0);
   return test && test.getPredicate() == CmpFPredicate::OEQ &&
          test.getLhs() == select.getFalseValue() &&
-         matchPattern(test.getRhs(), m_ConstantFloat(&limit)) &&
-         limit.isInfinity() && limit.isNegative() &&
-         matchPattern(select.getTrueValue(), m_ConstantFloat(&other)) &&
-         other.isFinite();
+         isMinusInfinity(test.getRhs()) &&
+         std::isfinite(
+             gpu::constantReal(select.getTrueValue()).value_or(INFINITY));
 }
 
-/// Is `value` -inf where x is? (A NaN in its other operands is one of the row,
-/// and the row's results are NaN then.)
+/// v, if `value` is v times a positive constant.
+static std::pair<Value, double> positiveMultiple(Value value) {
+  auto product = value.getDefiningOp<arith::MulFOp>();
+  double factor =
+      product ? gpu::constantReal(product.getRhs()).value_or(0) : 0;
+  if (factor > 0 && std::isfinite(factor))
+    return {product.getLhs(), factor};
+  return {Value(), 0};
+}
+
+/// Is `value` -inf (or so low that its exponential is 0) where x is -inf? (A
+/// NaN in its other operands is one of the row, whose results are NaN then.)
 static bool fallsWith(Value value, Value x) {
-  if (value == x)
+  if (value == x || value == positiveMultiple(x).first)
     return true;
-  if (auto product = value.getDefiningOp<arith::MulFOp>()) {
-    APFloat factor(0.0);
-    return matchPattern(product.getRhs(), m_ConstantFloat(&factor)) &&
-           factor.isFiniteNonZero() && !factor.isNegative() &&
-           fallsWith(product.getLhs(), x);
-  }
+  if (Value other = positiveMultiple(value).first)
+    return fallsWith(other, x);
   if (auto difference = value.getDefiningOp<arith::SubFOp>())
     return fallsWith(difference.getLhs(), x) &&
            isAboveMinusInfinity(difference.getRhs());
+  if (auto sum = value.getDefiningOp<math::FmaOp>()) {
+    auto minus = sum.getC().getDefiningOp<arith::NegFOp>();
+    return gpu::constantReal(sum.getB()).value_or(0) > 0 && minus &&
+           fallsWith(sum.getA(), x) && isAboveMinusInfinity(minus.getOperand());
+  }
   return false;
 }
 
@@ -115,6 +137,50 @@ static Value chains(CodeBuilder &b, Reduce kind, ArrayRef<Value> values) {
   return partial[0];
 }
 
+/// x == x and x != x, of one x.
+static bool complement(Value left, Value right) {
+  auto one = left.getDefiningOp<arith::CmpFOp>();
+  auto two = right.getDefiningOp<arith::CmpFOp>();
+  return one && two && one.getLhs() == one.getRhs() &&
+         two.getLhs() == two.getRhs() && one.getLhs() == two.getLhs() &&
+         one.getPredicate() == CmpFPredicate::OEQ &&
+         two.getPredicate() == CmpFPredicate::UNE;
+}
+
+/// `c and q or (not c) and q` is q, `q or q` too; null: true.
+static Value simplified(Value flag) {
+  if (!flag || matchPattern(flag, m_One()))
+    return {};
+  auto either = flag.getDefiningOp<arith::OrIOp>();
+  if (!either)
+    return flag;
+  Value left = either.getLhs(), right = either.getRhs();
+  if (complement(left, right))
+    return {};
+  auto one = left.getDefiningOp<arith::AndIOp>();
+  auto two = right.getDefiningOp<arith::AndIOp>();
+  if (one && two && one.getRhs() == two.getRhs() &&
+      complement(one.getLhs(), two.getLhs()))
+    return simplified(one.getRhs());
+  Value x = simplified(left), y = simplified(right);
+  return !x || !y ? Value() : x == y ? x : flag;
+}
+
+/// The largest value; of multiples by one positive constant it is that multiple
+/// of the largest.
+static Value largest(CodeBuilder &b, ArrayRef<Value> values) {
+  SmallVector<Value> parts;
+  double common = positiveMultiple(values.front()).second;
+  for (Value value : values) {
+    auto [part, factor] = positiveMultiple(value);
+    if (!part || factor != common)
+      return chains(b, Reduce::max, values);
+    parts.push_back(part);
+  }
+  Value most = chains(b, Reduce::max, parts);
+  return b.mul(most, b.real(most.getType(), common));
+}
+
 Value gpu::reducePoints(CodeBuilder &b, Reduce kind, ArrayRef<Scalar> points,
                         Type element) {
   SmallVector<Value> values, tested;
@@ -124,20 +190,13 @@ Value gpu::reducePoints(CodeBuilder &b, Reduce kind, ArrayRef<Scalar> points,
       value = b.integer(element, 1);
     else if (!element.isInteger(1))
       value = b.convert(value, element);
-    Value present = b.both(point.present, {});
+    Value present = simplified(b.both(point.present, {}));
     Value x = aboveMinusInfinity(present);
-    bool isTrue = element.isInteger(1) && [&] {
-      // e == e or e != e, as presence itself is written
-      auto either = value.getDefiningOp<arith::OrIOp>();
-      if (!either)
-        return matchPattern(value, m_One());
-      auto one = either.getLhs().getDefiningOp<arith::CmpFOp>();
-      auto two = either.getRhs().getDefiningOp<arith::CmpFOp>();
-      return one && two && one.getLhs() == one.getRhs() &&
-             two.getLhs() == two.getRhs() && one.getLhs() == two.getLhs() &&
-             one.getPredicate() == CmpFPredicate::OEQ &&
-             two.getPredicate() == CmpFPredicate::UNE;
-    }();
+    bool isTrue = false;
+    if (element.isInteger(1)) {
+      Value flag = simplified(value);
+      isTrue = !flag || flag == present;
+    }
     if (kind == Reduce::any && isTrue && x)
       tested.push_back(x);
     bool free = !present || (kind == Reduce::max && x == value) ||
@@ -147,10 +206,12 @@ Value gpu::reducePoints(CodeBuilder &b, Reduce kind, ArrayRef<Scalar> points,
              : b.select(present, value, identity(b, kind, element)));
   }
   if (!tested.empty() && tested.size() == points.size()) {
-    Value most = chains(b, Reduce::max, tested);
+    Value most = largest(b, tested);
     return b.compare(arith::CmpIPredicate::ne, most,
                      b.real(most.getType(), -INFINITY));
   }
+  if (kind == Reduce::max && isa<FloatType>(element))
+    return largest(b, values);
   return chains(b, kind, values);
 }
 
