@@ -17,8 +17,8 @@ llvm::Expected<CodegenOptions> codegenOptions(llvm::StringRef target);
 /// Copies of the program's cascades: with the algorithm derived, and with its
 /// kernels scheduled as tile programs, ready to be lowered.
 llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> derive(Program &program);
-llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> schedule(Program &program,
-                                                         llvm::StringRef target);
+llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>>
+schedule(Program &program, llvm::StringRef target);
 
 /// LLVM IR of all cascades, not optimised. Diagnostics go to `os`.
 llvm::Expected<Generated> generateCode(Program &program, llvm::StringRef target,

@@ -33,9 +33,8 @@ static std::string prefixOf(CascadeOp cascade, const Target &target) {
   return "attn." + cascade.getSymName().str() + "." + target.name.str();
 }
 
-static llvm::Expected<Lowered> lowerForGpu(ModuleOp cascades,
-                                           const CodegenOptions &options,
-                                           Lowered lowered) {
+static llvm::Expected<Lowered>
+lowerForGpu(ModuleOp cascades, const CodegenOptions &options, Lowered lowered) {
   lowered.device = ModuleOp::create(cascades.getLoc());
   cpu::CpuTarget host = options.targets.front()->forLowering();
   cpu::CpuTarget row = options.gpu->forLowering();
@@ -168,8 +167,7 @@ llvm::Expected<Generated> attn::generate(ModuleOp cascades,
   if (options.gpu)
     if (llvm::Error error = addKernels(result, *lowered, options, tables))
       return error;
-  for (auto [number, cascade] :
-       llvm::enumerate(cascades.getOps<CascadeOp>())) {
+  for (auto [number, cascade] : llvm::enumerate(cascades.getOps<CascadeOp>())) {
     std::vector<EntryVersion> versions;
     for (const Target *target : options.targets) {
       std::string prefix = prefixOf(cascade, *target);

@@ -23,7 +23,8 @@ public:
                      ArrayRef<DLTensor *> pointers) {
     hosts.resize(pointers.size());
     for (auto [i, pointer] : llvm::enumerate(pointers)) {
-      if (!pointer || (!pointer->ndim && static_cast<int>(i) < entry.num_inputs))
+      if (!pointer ||
+          (!pointer->ndim && static_cast<int>(i) < entry.num_inputs))
         continue;
       void *memory = nullptr;
       if (attn_cuda_alloc(device, bytes(*pointer), &memory))

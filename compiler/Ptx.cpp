@@ -23,13 +23,14 @@ static void markKernel(llvm::Function &function,
   function.addFnAttr("nvvm.maxntid", std::to_string(kernel.threads));
   auto *type = llvm::ArrayType::get(llvm::Type::getInt64Ty(ctx), words);
   function.addParamAttr(0, llvm::Attribute::getWithByValType(ctx, type));
-  function.addParamAttr(0, llvm::Attribute::getWithAlignment(ctx, llvm::Align(8)));
+  function.addParamAttr(0,
+                        llvm::Attribute::getWithAlignment(ctx, llvm::Align(8)));
   function.addParamAttr(0, llvm::Attribute::get(ctx, "nvvm.grid_constant"));
   auto *map = llvm::ArrayType::get(llvm::Type::getInt8Ty(ctx), 128);
   for (unsigned i = 2; i < function.arg_size(); ++i) {
     function.addParamAttr(i, llvm::Attribute::getWithByValType(ctx, map));
-    function.addParamAttr(i,
-                          llvm::Attribute::getWithAlignment(ctx, llvm::Align(64)));
+    function.addParamAttr(
+        i, llvm::Attribute::getWithAlignment(ctx, llvm::Align(64)));
     function.addParamAttr(i, llvm::Attribute::get(ctx, "nvvm.grid_constant"));
   }
   // With the threads this gives the registers at entry, which setmaxnreg
@@ -40,9 +41,10 @@ static void markKernel(llvm::Function &function,
     function.addFnAttr("denormal-fp-math-f32", "preserve-sign,preserve-sign");
 }
 
-llvm::Expected<DeviceCode>
-attn::emitPtx(mlir::ModuleOp kernels, llvm::ArrayRef<cpu::DeviceKernel> list,
-              llvm::ArrayRef<unsigned> words, const GpuTarget &target) {
+llvm::Expected<DeviceCode> attn::emitPtx(mlir::ModuleOp kernels,
+                                         llvm::ArrayRef<cpu::DeviceKernel> list,
+                                         llvm::ArrayRef<unsigned> words,
+                                         const GpuTarget &target) {
   auto failed = [] {
     return llvm::createStringError("code could not be generated");
   };
@@ -119,7 +121,7 @@ llvm::Expected<std::string> attn::assemble(llvm::StringRef ptxas,
       return llvm::createStringError(os.error(), source);
   }
   std::string arch = ("-arch=" + target.arch).str();
-  llvm::StringRef arguments[] = {ptxas,  "-v",   arch,        "-O3",
+  llvm::StringRef arguments[] = {ptxas,  "-v", arch,        "-O3",
                                  source, "-o", object.str()};
   std::optional<llvm::StringRef> redirects[] = {"", log.str(), log.str()};
   int code = sys::ExecuteAndWait(ptxas, arguments, std::nullopt, redirects);

@@ -75,7 +75,8 @@ int attn::runCommand(const Options &options) {
         "{0:f3} ms a call, {1}\n", seconds * 1e3,
         isGpuTarget(options.target)
             ? "bursts of 8 ms"
-            : llvm::formatv("{0} threads", attn_context_threads(context)).str());
+            : llvm::formatv("{0} threads", attn_context_threads(context))
+                  .str());
   if (int code = writeOutputs(cascade, options, *outputs))
     return code;
   return options.check ? checkOutputs(cascade, arguments, *outputs) : ExitOk;

@@ -211,9 +211,9 @@ void Tables::addEntry(CascadeOp cascade, llvm::StringRef name,
   int32_t numExtents = 0;
   Constant *extentTable = extents(cascade, checks, numExtents);
   for (const EntryVersion &version : versions)
-    table.push_back(record({text(version.target), number(32, version.flags),
-                            number(32, version.slots), version.workspace,
-                            version.run}));
+    table.push_back(
+        record({text(version.target), number(32, version.flags),
+                number(32, version.slots), version.workspace, version.run}));
   entries.push_back(record(
       {text(name), number(32, cascade.getInputs().size()),
        number(32, ports.size()), number(32, numExtents),
@@ -229,10 +229,9 @@ void Tables::addKernels(llvm::ArrayRef<DeviceImage> images,
   Constant *state = llvm::ConstantAggregateZero::get(
       llvm::ArrayType::get(pointer, ATTN_CUDA_MAX_DEVICES));
   auto writable = [&](Constant *value, llvm::StringRef name) {
-    return new llvm::GlobalVariable(module, value->getType(),
-                                    /*isConstant=*/false,
-                                    llvm::GlobalValue::InternalLinkage, value,
-                                    name);
+    return new llvm::GlobalVariable(
+        module, value->getType(),
+        /*isConstant=*/false, llvm::GlobalValue::InternalLinkage, value, name);
   };
   std::vector<Constant *> table;
   for (const DeviceImage &image : images) {
@@ -241,9 +240,9 @@ void Tables::addKernels(llvm::ArrayRef<DeviceImage> images,
         llvm::ConstantDataArray::getString(module.getContext(), image.code),
         "image");
     code->setAlignment(llvm::Align(64));
-    table.push_back(record({text(image.target), code,
-                            number(64, image.code.size()),
-                            number(32, image.isPtx), number(32, 0)}));
+    table.push_back(
+        record({text(image.target), code, number(64, image.code.size()),
+                number(32, image.isPtx), number(32, 0)}));
   }
   Constant *program = writable(
       record({array(table), number(64, table.size()), state}), "program");
@@ -256,8 +255,8 @@ void Tables::addKernels(llvm::ArrayRef<DeviceImage> images,
       for (int size : map.box)
         box.push_back(number(32, size));
       auto *type = llvm::ArrayType::get(box[0]->getType(), box.size());
-      maps.push_back(record({number(32, map.port),
-                             llvm::ConstantArray::get(type, box)}));
+      maps.push_back(
+          record({number(32, map.port), llvm::ConstantArray::get(type, box)}));
     }
     int flags = (kernel.itemABlock ? ATTN_CUDA_ITEM_A_BLOCK : 0) |
                 (kernel.oneItem ? ATTN_CUDA_ONE_ITEM : 0) |
@@ -265,12 +264,12 @@ void Tables::addKernels(llvm::ArrayRef<DeviceImage> images,
     Constant *fallback = made.lookup(kernel.fallback);
     if (!fallback)
       fallback = llvm::ConstantPointerNull::get(pointer);
-    auto *global = writable(
-        record({text(kernel.name), program, number(32, kernel.threads),
-                number(32, flags), number(32, count),
-                number(32, kernel.sharedBytes), array(maps),
-                number(64, maps.size()), fallback, state}),
-        kernel.name);
+    auto *global =
+        writable(record({text(kernel.name), program, number(32, kernel.threads),
+                         number(32, flags), number(32, count),
+                         number(32, kernel.sharedBytes), array(maps),
+                         number(64, maps.size()), fallback, state}),
+                 kernel.name);
     made[kernel.name] = global;
     if (auto *declared = module.getGlobalVariable(kernel.name, true);
         declared && declared != global) {

@@ -79,7 +79,7 @@ struct Frame {
 
 struct attn_context {
   int threads;
-  void *stream = nullptr; // of GPUs
+  void *stream = nullptr;                     // of GPUs
   std::unique_ptr<attn::rt::ThreadPool> pool; // null: one thread
   mutable std::mutex mutex;
   mutable std::vector<std::unique_ptr<attn::rt::Frame>> frames;

@@ -205,13 +205,13 @@ int launch(CudaCall &c, int64_t items, attn_cuda_kernel &kernel) {
   std::vector<void *> arguments = {frame.parameters.data(), &items};
   for (TensorMap &map : maps)
     arguments.push_back(&map);
-  CuResult result = c.driver->launch(
-      function, static_cast<unsigned>(blocks), 1, 1,
-      static_cast<unsigned>(threads), 1, 1, kernel.shared_bytes, c.stream,
-      arguments.data(), nullptr);
+  CuResult result = c.driver->launch(function, static_cast<unsigned>(blocks), 1,
+                                     1, static_cast<unsigned>(threads), 1, 1,
+                                     kernel.shared_bytes, c.stream,
+                                     arguments.data(), nullptr);
   if (result)
-    return failWith(*c.driver, ATTN_ERROR_INTERNAL, c.call->name(),
-                    kernel.name, result);
+    return failWith(*c.driver, ATTN_ERROR_INTERNAL, c.call->name(), kernel.name,
+                    result);
   return ATTN_OK;
 }
 
@@ -359,6 +359,7 @@ int attn_cuda_copy(int device, void *destination, const void *source,
 }
 
 int attn_cuda_synchronize(int device) {
-  return onDevice(device, "attn_cuda_synchronize",
-                  [](const CudaDriver &driver) { return driver.synchronize(); });
+  return onDevice(
+      device, "attn_cuda_synchronize",
+      [](const CudaDriver &driver) { return driver.synchronize(); });
 }

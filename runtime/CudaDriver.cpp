@@ -23,8 +23,8 @@ struct Loaded {
 /// Fills the table; the first name that is missing, else null.
 const char *resolve(void *library, CudaDriver &driver) {
 #define ATTN_CUDA_RESOLVE(name, symbol, parameters)                            \
-  driver.name = reinterpret_cast<CuResult(*) parameters>(                      \
-      dlsym(library, symbol));                                                 \
+  driver.name =                                                                \
+      reinterpret_cast<CuResult(*) parameters>(dlsym(library, symbol));        \
   if (!driver.name)                                                            \
     return symbol;
   ATTN_CUDA_FUNCTIONS(ATTN_CUDA_RESOLVE)

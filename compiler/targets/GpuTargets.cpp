@@ -40,8 +40,8 @@ llvm::Expected<const GpuTarget *> attn::findGpuTarget(llvm::StringRef name) {
     std::string names = "cuda";
     for (const GpuTarget &row : rows)
       names += ", " + row.name.str();
-    return llvm::createStringError("unknown target " + name +
-                                   ": known are " + names);
+    return llvm::createStringError("unknown target " + name + ": known are " +
+                                   names);
   }
   const char *found = attn_cuda_target(0);
   if (!found)

@@ -186,16 +186,15 @@ Value Frame::data(unsigned port) {
       ParameterLayout layout(cascade);
       Value address = globalPointer(b, layout.address(port));
       unsigned next = layout.stride(port, 0);
-      bool scalar = port + 1 < layout.ports
-                        ? next == layout.stride(port + 1, 0)
-                        : next == layout.extent(0);
+      bool scalar = port + 1 < layout.ports ? next == layout.stride(port + 1, 0)
+                                            : next == layout.extent(0);
       if (!scalar)
         return address;
       Value none = b.compare(arith::CmpIPredicate::eq,
                              parameter(b, layout.address(port)), b.i64(0));
-      return b.select(
-          none, b.gep(b.getI64Type(), parametersArg, layout.value(port)),
-          address);
+      return b.select(none,
+                      b.gep(b.getI64Type(), parametersArg, layout.value(port)),
+                      address);
     }
     return b.load(b.ptrType(),
                   b.gep(b.ptrType(), field(dataField, "data"), port));
@@ -248,10 +247,9 @@ Value Frame::slot(unsigned slot) {
 
 Value Frame::scratch(CodeBuilder &b, Value worker) {
   if (parametersArg) {
-    Value base = once("scratch",
-                      [&](CodeBuilder &b) { return globalPointer(b, 1); });
-    Value each =
-        once("each", [&](CodeBuilder &b) { return parameter(b, 2); });
+    Value base =
+        once("scratch", [&](CodeBuilder &b) { return globalPointer(b, 1); });
+    Value each = once("each", [&](CodeBuilder &b) { return parameter(b, 2); });
     return b.gep(b.getI8Type(), base, b.mul(worker, each));
   }
   return b.load(b.ptrType(),

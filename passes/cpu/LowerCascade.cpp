@@ -58,8 +58,8 @@ CascadeLowering::deviceStep(DeviceKernel kernel,
   b.setInsertionPointToEnd(device->module.getBody());
   SmallVector<Type> arguments{b.ptrType(), i64};
   arguments.append(kernel.maps.size(), b.ptrType());
-  auto op = func::FuncOp::create(b, kernel.name,
-                                 b.getFunctionType(arguments, {}));
+  auto op =
+      func::FuncOp::create(b, kernel.name, b.getFunctionType(arguments, {}));
   op.addEntryBlock();
   b.setInsertionPointToStart(&op.getBody().front());
   Frame frame = Frame::ofParameters(b, cascade, op.getArgument(0));
@@ -270,9 +270,9 @@ void CascadeLowering::clearPresence(const Step &step) {
       };
       if (device) {
         func::FuncOp function = this->step([&](StepFunction &f) {
-          f.b.store(f.b.integer(f.b.getI8Type(), 0),
-                    f.b.gep(f.b.getI8Type(), f.frame.slot(p.presenceSlot),
-                            f.begin));
+          f.b.store(
+              f.b.integer(f.b.getI8Type(), 0),
+              f.b.gep(f.b.getI8Type(), f.frame.slot(p.presenceSlot), f.begin));
         });
         parallelFor(
             function, [&](RunFunction &run) { return bytes(run.frame); },

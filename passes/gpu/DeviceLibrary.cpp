@@ -57,9 +57,9 @@ static void callLibrary(Module &module) {
 Error attn::gpu::linkDeviceLibrary(Module &module) {
   callLibrary(module);
   auto library = parseBitcodeFile(
-      MemoryBufferRef(StringRef(reinterpret_cast<const char *>(bitcode),
-                                sizeof bitcode),
-                      "device library"),
+      MemoryBufferRef(
+          StringRef(reinterpret_cast<const char *>(bitcode), sizeof bitcode),
+          "device library"),
       module.getContext());
   if (!library)
     return library.takeError();
@@ -71,8 +71,7 @@ Error attn::gpu::linkDeviceLibrary(Module &module) {
     function.removeFnAttr("target-features");
     function.removeFnAttr("frame-pointer");
   }
-  if (Linker::linkModules(module, std::move(*library),
-                          Linker::LinkOnlyNeeded))
+  if (Linker::linkModules(module, std::move(*library), Linker::LinkOnlyNeeded))
     return createStringError("the device library cannot be linked");
   for (Function &function : module)
     if (!function.isDeclaration() &&

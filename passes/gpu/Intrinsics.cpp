@@ -17,8 +17,8 @@ Value gpu::intrinsic(CodeBuilder &b, StringRef name, Type result,
 }
 
 Value gpu::specialRegister(CodeBuilder &b, StringRef name) {
-  return intrinsic(b, ("llvm.nvvm.read.ptx.sreg." + name).str(),
-                   b.getI32Type(), {});
+  return intrinsic(b, ("llvm.nvvm.read.ptx.sreg." + name).str(), b.getI32Type(),
+                   {});
 }
 
 void gpu::emitBarrier(CodeBuilder &b) {

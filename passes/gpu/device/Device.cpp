@@ -31,10 +31,18 @@ double scale(double x, int n) {
 /// e^r - 1 for |r| < 0.36: the series to r^14.
 double seriesExpm1(double r) {
   double sum = 1.0 / 87178291200;
-  constexpr double terms[] = {1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800,
-                              1.0 / 3628800,    1.0 / 362880,    1.0 / 40320,
-                              1.0 / 5040,       1.0 / 720,       1.0 / 120,
-                              1.0 / 24,         1.0 / 6,         0.5,
+  constexpr double terms[] = {1.0 / 6227020800,
+                              1.0 / 479001600,
+                              1.0 / 39916800,
+                              1.0 / 3628800,
+                              1.0 / 362880,
+                              1.0 / 40320,
+                              1.0 / 5040,
+                              1.0 / 720,
+                              1.0 / 120,
+                              1.0 / 24,
+                              1.0 / 6,
+                              0.5,
                               1.0};
   for (double term : terms)
     sum = fma(sum, r, term);
@@ -121,7 +129,8 @@ double hyperbolicTangent(double x) {
   return __builtin_copysign(e / (e + 2), x);
 }
 
-/// Sums without cancellation: erf x = 2/sqrt(pi) e^-x^2 sum 2^n x^(2n+1)/(2n+1)!!
+/// Sums without cancellation: erf x = 2/sqrt(pi) e^-x^2 sum 2^n
+/// x^(2n+1)/(2n+1)!!
 double errorFunction(double x) {
   double a = magnitude(x);
   if (!(a < 6))
@@ -131,8 +140,8 @@ double errorFunction(double x) {
     term *= 2 * a * a / (2 * n + 1);
     sum += term;
   }
-  return __builtin_copysign(
-      1.12837916709551257390 * exponential(-a * a) * sum, x);
+  return __builtin_copysign(1.12837916709551257390 * exponential(-a * a) * sum,
+                            x);
 }
 
 double power(double x, double y) {
@@ -227,8 +236,8 @@ extern "C" void attn_sort_keys(const u64 *keys, i64 numKeys, i64 count,
       i64 high = low + 2 * width < count ? low + 2 * width : count;
       i64 left = low, right = middle;
       for (i64 out = low; out < high; ++out) {
-        bool second = right < high &&
-                      (left == middle || before(position[right], position[left]));
+        bool second = right < high && (left == middle ||
+                                       before(position[right], position[left]));
         merged[out] = position[second ? right++ : left++];
       }
     }

@@ -49,8 +49,7 @@ Scalar gpu::tellByValue(CodeBuilder &b, Scalar scalar) {
     return scalar;
   Value low = b.real(b.getF32Type(), -INFINITY);
   scalar.value = b.select(rest, scalar.value, low);
-  scalar.present =
-      b.compare(arith::CmpIPredicate::ne, scalar.value, low);
+  scalar.present = b.compare(arith::CmpIPredicate::ne, scalar.value, low);
   return scalar;
 }
 
@@ -105,7 +104,8 @@ Scalar gpu::FastRegion::emitMap(MapOp op) {
     if (Scalar scalar = lookup(operand); scalar.present)
       bind(operand, tellByValue(b, scalar));
   bool unary = llvm::is_contained({Fn::exp, Fn::exp2, Fn::tanh}, fn);
-  bool quotient = fn == Fn::div && !matchPattern(op.getOperand(1), m_Constant());
+  bool quotient =
+      fn == Fn::div && !matchPattern(op.getOperand(1), m_Constant());
   if (!unary && !quotient)
     return TileRegion::emitMap(op);
   Scalar x = lookup(op.getOperand(0)), y = lookup(op.getOperands().back());

@@ -33,8 +33,9 @@ gpu::Values gpu::inlineAsm(CodeBuilder &b, StringRef text,
 //===----------------------------------------------------------------------===//
 
 void gpu::barrierInit(CodeBuilder &b, Value address, int count) {
-  inlineAsm(b, "mbarrier.init.shared::cta.b64 [$0], " + std::to_string(count) + ";",
-            "r", {}, address);
+  inlineAsm(
+      b, "mbarrier.init.shared::cta.b64 [$0], " + std::to_string(count) + ";",
+      "r", {}, address);
 }
 
 void gpu::barrierInitFence(CodeBuilder &b) {
@@ -97,7 +98,7 @@ void gpu::setRegisters(CodeBuilder &b, int count, bool more) {
 
 // Fields of a descriptor, in units of 16 bytes.
 constexpr int64_t rowBytes = 128, eightRows = 8 * rowBytes / 16;
-constexpr int64_t stepInRow = 32 / 16;         // 16 columns of 2 bytes
+constexpr int64_t stepInRow = 32 / 16;             // 16 columns of 2 bytes
 constexpr int64_t stepOfRows = 16 * rowBytes / 16; // 16 rows
 
 static Value descriptor(CodeBuilder &b, const SharedMatrix &m, Value row) {

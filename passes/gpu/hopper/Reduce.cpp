@@ -52,8 +52,8 @@ static bool isMinusInfinity(Value value) {
 
 /// x, if `present` is x != -inf.
 static Value aboveMinusInfinity(Value present) {
-  auto compare = present ? present.getDefiningOp<arith::CmpFOp>()
-                         : arith::CmpFOp();
+  auto compare =
+      present ? present.getDefiningOp<arith::CmpFOp>() : arith::CmpFOp();
   if (!compare || compare.getPredicate() != CmpFPredicate::UNE ||
       !isMinusInfinity(compare.getRhs()))
     return {};
@@ -78,8 +78,7 @@ static bool isAboveMinusInfinity(Value value) {
 /// v, if `value` is v times a positive constant.
 static std::pair<Value, double> positiveMultiple(Value value) {
   auto product = value.getDefiningOp<arith::MulFOp>();
-  double factor =
-      product ? gpu::constantReal(product.getRhs()).value_or(0) : 0;
+  double factor = product ? gpu::constantReal(product.getRhs()).value_or(0) : 0;
   if (factor > 0 && std::isfinite(factor))
     return {product.getLhs(), factor};
   return {Value(), 0};
@@ -113,8 +112,8 @@ bool gpu::isZeroWhenAbsent(Value value, Value present) {
 //===----------------------------------------------------------------------===//
 
 static Value identity(CodeBuilder &b, Reduce kind, Type element) {
-  TypedAttr value = identityOf(
-      kind, isa<FloatType>(element) ? b.getF64Type() : element);
+  TypedAttr value =
+      identityOf(kind, isa<FloatType>(element) ? b.getF64Type() : element);
   if (auto real = dyn_cast<FloatAttr>(value))
     return b.real(element, real.getValueAsDouble());
   return b.integer(element, cast<IntegerAttr>(value).getInt());
@@ -202,8 +201,7 @@ Value gpu::reducePoints(CodeBuilder &b, Reduce kind, ArrayRef<Scalar> points,
     bool free = !present || (kind == Reduce::max && x == value) ||
                 (kind == Reduce::sum && isZeroWhenAbsent(value, present));
     values.push_back(
-        free ? value
-             : b.select(present, value, identity(b, kind, element)));
+        free ? value : b.select(present, value, identity(b, kind, element)));
   }
   if (!tested.empty() && tested.size() == points.size()) {
     Value most = largest(b, tested);

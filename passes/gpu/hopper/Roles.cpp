@@ -45,12 +45,13 @@ static std::optional<Contraction> contractionOf(tile::EinsumOp op) {
   Value left = product.getOperand(0), right = product.getOperand(1);
   if (!((left == x && right == y) || (left == y && right == x)))
     return std::nullopt;
-  Contraction c{op.getTiles()[0], op.getTiles()[1], {},
+  Contraction c{op.getTiles()[0],
+                op.getTiles()[1],
+                {},
                 cast<StringAttr>(op.getReduced()[0])};
   for (Value operand : {c.a, c.b}) {
     auto type = cast<tile::TileType>(operand.getType());
-    if (type.getRanks().size() != 2 ||
-        type.rankIndex(c.reduced.getValue()) < 0)
+    if (type.getRanks().size() != 2 || type.rankIndex(c.reduced.getValue()) < 0)
       return std::nullopt;
   }
   return c;
@@ -161,10 +162,9 @@ bool Roles::checkEinsum(tile::EinsumOp op) {
   }
   if (op.getReduced().size() > 1 || (op.getMonoid() && columnOf(type)))
     return refuse("a reduction that is no matrix product");
-  if (op.getMonoid() &&
-      llvm::is_contained({Reduce::argmax, Reduce::argmin, Reduce::first,
-                          Reduce::last},
-                         *op.getMonoid()))
+  if (op.getMonoid() && llvm::is_contained({Reduce::argmax, Reduce::argmin,
+                                            Reduce::first, Reduce::last},
+                                           *op.getMonoid()))
     return refuse("a reduction of another kind");
   return true;
 }

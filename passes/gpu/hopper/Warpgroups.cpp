@@ -125,10 +125,10 @@ void WarpgroupLowering::emitPoint(ValueRange coordinates) {
   thread = specialRegister(b, "tid.x");
   Type i32 = b.getI32Type();
   // Through a shuffle it is known to be the same for a whole warp.
-  Value group = intrinsic(b, "llvm.nvvm.shfl.sync.idx.i32", i32,
-                          {b.i32(-1),
-                           arith::ShRUIOp::create(b, thread, b.i32(7)),
-                           b.i32(0), b.i32(31)});
+  Value group =
+      intrinsic(b, "llvm.nvvm.shfl.sync.idx.i32", i32,
+                {b.i32(-1), arith::ShRUIOp::create(b, thread, b.i32(7)),
+                 b.i32(0), b.i32(31)});
   int groups = roles.lanes / 64;
   Value isFirst = b.compare(CmpIPredicate::eq, thread, b.i32(0));
   b.ifThen(isFirst, [&] {
@@ -152,13 +152,12 @@ void WarpgroupLowering::emitPoint(ValueRange coordinates) {
       [&]() -> Values {
         setRegisters(b, split.consumer, true);
         Value lane = b.bitAnd(thread, b.i32(31));
-        Value warp = b.bitAnd(arith::ShRUIOp::create(b, thread, b.i32(5)),
-                              b.i32(3));
+        Value warp =
+            b.bitAnd(arith::ShRUIOp::create(b, thread, b.i32(5)), b.i32(3));
         groupLane = b.mul(b.sub(group, b.i32(1)), b.i32(64));
         firstLane =
-            b.add(groupLane,
-                  b.add(b.mul(warp, b.i32(16)),
-                        arith::ShRUIOp::create(b, lane, b.i32(2))));
+            b.add(groupLane, b.add(b.mul(warp, b.i32(16)),
+                                   arith::ShRUIOp::create(b, lane, b.i32(2))));
         firstColumn = b.mul(b.bitAnd(lane, b.i32(3)), b.i32(2));
         emitConsumer();
         return {};
@@ -186,8 +185,8 @@ void WarpgroupLowering::emitCopies(const SharedLoad &load, unsigned number,
                                   : i);
   }
   auto barrierAt = [&](bool full) {
-    int64_t offset = full ? SharedLayout::full(number, 0)
-                          : SharedLayout::empty(number, 0);
+    int64_t offset =
+        full ? SharedLayout::full(number, 0) : SharedLayout::empty(number, 0);
     return address(offset, at, 16);
   };
   Value barrier = barrierAt(true);
@@ -251,8 +250,8 @@ void WarpgroupLowering::bindCoordinates(FastRegion &code, Block &block,
   for (auto [argument, rank] : llvm::zip(block.getArguments(), ranks)) {
     Value at = rank == roles.lane
                    ? b.add(firstLane, b.i32(8 * point.first))
-                   : b.add(firstColumn, b.i32(8 * (point.second >> 1) +
-                                              (point.second & 1)));
+                   : b.add(firstColumn,
+                           b.i32(8 * (point.second >> 1) + (point.second & 1)));
     code.bind(argument, {at, {}, {}, true});
   }
 }
@@ -307,8 +306,8 @@ void WarpgroupLowering::emitReduction(tile::EinsumOp op) {
     for (int64_t column = 0; column < columns; ++column)
       points.push_back(emitRegion(op.getMap(), result.type, reduced,
                                   op.getTiles(), {lane, column}));
-    Value sum = reducePoints(b, *op.getMonoid(), points,
-                             result.type.getElementType());
+    Value sum =
+        reducePoints(b, *op.getMonoid(), points, result.type.getElementType());
     if (reduced)
       sum = reduceAcross(b, *op.getMonoid(), sum);
     if (op.getInit())
@@ -347,8 +346,8 @@ void WarpgroupLowering::releaseAfter(Operation *op) {
       continue;
     Value lane = b.bitAnd(thread, b.i32(31));
     b.ifThen(b.compare(CmpIPredicate::eq, lane, b.i32(0)), [&] {
-      barrierArrive(
-          b, address(SharedLayout::empty(numberOf(load), 0), stage, 16));
+      barrierArrive(b,
+                    address(SharedLayout::empty(numberOf(load), 0), stage, 16));
     });
   }
 }
@@ -440,8 +439,8 @@ void WarpgroupLowering::emitStore(tile::StoreOp op) {
   if (!shape.columns)
     mine = b.compare(CmpIPredicate::eq, firstColumn, b.i32(0));
   if (!shape.lanes) {
-    Value top = b.compare(
-        CmpIPredicate::eq, shape.columns ? firstLane : firstLane, b.i32(0));
+    Value top = b.compare(CmpIPredicate::eq,
+                          shape.columns ? firstLane : firstLane, b.i32(0));
     mine = b.both(mine, top);
   }
   for (int64_t i = 0; i < shape.count(); ++i) {

@@ -57,7 +57,9 @@ private:
   struct Shape {
     bool lanes = false;
     int64_t columns = 0; // 0: none
-    int64_t count() const { return (lanes ? 2 : 1) * (columns ? columns / 4 : 1); }
+    int64_t count() const {
+      return (lanes ? 2 : 1) * (columns ? columns / 4 : 1);
+    }
     int64_t lane(int64_t i) const {
       return !lanes ? 0 : columns ? (i >> 1) & 1 : i;
     }
@@ -114,11 +116,11 @@ private:
   mlir::ValueRange maps;
   FastRegion scalars;
 
-  Value shared;     // i32, aligned
-  Value thread;     // i32, in the block
-  Value firstLane;  // i32, of this thread, in the tile
-  Value groupLane;  // i32, first of the warpgroup
-  Value firstColumn; // i32
+  Value shared;                             // i32, aligned
+  Value thread;                             // i32, in the block
+  Value firstLane;                          // i32, of this thread, in the tile
+  Value groupLane;                          // i32, first of the warpgroup
+  Value firstColumn;                        // i32
   Value lower, upper, fullLower, fullUpper; // i64
   Value stage, phase;                       // i32, of the step
   Value full;

@@ -16,17 +16,16 @@ using arith::CmpIPredicate;
 BlockLowering::BlockLowering(CodeBuilder &b, TileSurroundings &outside,
                              tile::KernelOp kernel, TileBuffers &buffers,
                              Value memory)
-    : b(b), outside(outside), kernel(kernel), buffers(buffers),
-      memory(memory), scalars(b, outside,
-                              [&] {
-                                SmallVector<Type> types;
-                                kernel.getBody().walk([&](Operation *op) {
-                                  llvm::append_range(types,
-                                                     op->getResultTypes());
-                                });
-                                return realOf(types);
-                              }(),
-                              {}) {
+    : b(b), outside(outside), kernel(kernel), buffers(buffers), memory(memory),
+      scalars(b, outside,
+              [&] {
+                SmallVector<Type> types;
+                kernel.getBody().walk([&](Operation *op) {
+                  llvm::append_range(types, op->getResultTypes());
+                });
+                return realOf(types);
+              }(),
+              {}) {
   Type i64 = b.getI64Type();
   thread = arith::ExtUIOp::create(b, i64, specialRegister(b, "tid.x"));
   threads = arith::ExtUIOp::create(b, i64, specialRegister(b, "ntid.x"));
@@ -58,8 +57,8 @@ void BlockLowering::elements(ArrayRef<Value> sizes,
     Values at(sizes.size());
     Value rest = op.getInductionVar();
     for (size_t axis = sizes.size(); axis-- > 0;) {
-      at[axis] = axis ? Value(arith::RemUIOp::create(b, rest, sizes[axis]))
-                      : rest;
+      at[axis] =
+          axis ? Value(arith::RemUIOp::create(b, rest, sizes[axis])) : rest;
       if (axis)
         rest = arith::DivUIOp::create(b, rest, sizes[axis]);
     }
@@ -85,8 +84,8 @@ Scalar BlockLowering::element(const Tile &tile, ArrayRef<Value> at) {
   if (tile.type.getElementType().isInteger(1))
     scalar.value = test(scalar.value);
   if (tile.isMasked())
-    scalar.present = test(
-        b.load(b.getI8Type(), b.gep(b.getI8Type(), tile.mask, offset)));
+    scalar.present =
+        test(b.load(b.getI8Type(), b.gep(b.getI8Type(), tile.mask, offset)));
   return scalar;
 }
 
@@ -107,18 +106,16 @@ void BlockLowering::setElement(const Tile &tile, ArrayRef<Value> at,
 }
 
 void BlockLowering::copy(const Tile &from, const Tile &to) {
-  elements(from.sizes, [&](ArrayRef<Value> at) {
-    setElement(to, at, element(from, at));
-  });
+  elements(from.sizes,
+           [&](ArrayRef<Value> at) { setElement(to, at, element(from, at)); });
 }
 
 //===----------------------------------------------------------------------===//
 // Loads and stores
 //===----------------------------------------------------------------------===//
 
-BlockLowering::Values BlockLowering::indicesAt(Region &region,
-                                               ArrayRef<Value> at,
-                                               Value &present) {
+BlockLowering::Values
+BlockLowering::indicesAt(Region &region, ArrayRef<Value> at, Value &present) {
   TileRegion code(b, outside, b.getF32Type(), full);
   code.capture(scalars, region);
   Block &block = region.front();
@@ -156,8 +153,8 @@ void BlockLowering::emitLoad(tile::LoadOp op) {
         [&]() -> Values {
           Value offset = StorageMap::offset(b, s, indices);
           Value value = loadElements(b, s, offset, type);
-          return {value, s.presence ? loadPresence(b, s, offset)
-                                    : b.boolean(true)};
+          return {value,
+                  s.presence ? loadPresence(b, s, offset) : b.boolean(true)};
         },
         [&]() -> Values { return {zero, b.boolean(false)}; });
     setElement(tile, at, {loaded[0], loaded[1], {}, false});
@@ -171,9 +168,8 @@ void BlockLowering::emitStore(tile::StoreOp op) {
   elements(tile.sizes, [&](ArrayRef<Value> at) {
     Value present;
     Values indices = indicesAt(op.getIndices(), at, present);
-    b.ifThen(inside(s, indices, present), [&] {
-      StorageMap::store(b, s, indices, element(tile, at));
-    });
+    b.ifThen(inside(s, indices, present),
+             [&] { StorageMap::store(b, s, indices, element(tile, at)); });
   });
 }
 
@@ -260,9 +256,10 @@ void BlockLowering::emitEinsum(tile::EinsumOp op) {
     if (op.getInit()) {
       start = tileAt(op.getInit(), at).value;
     } else {
-      Type scalar = tile::YieldOp(cast<tile::YieldOp>(op.getMap().front().back()))
-                        .getOperand(0)
-                        .getType();
+      Type scalar =
+          tile::YieldOp(cast<tile::YieldOp>(op.getMap().front().back()))
+              .getOperand(0)
+              .getType();
       TypedAttr identity = identityOf(kind, scalar);
       if (auto value = dyn_cast<FloatAttr>(identity))
         start = b.real(type.getElementType(), value.getValueAsDouble());

@@ -13,8 +13,7 @@ class BlockLowering {
 
 public:
   BlockLowering(cpu::CodeBuilder &b, cpu::TileSurroundings &outside,
-                tile::KernelOp kernel, cpu::TileBuffers &buffers,
-                Value memory);
+                tile::KernelOp kernel, cpu::TileBuffers &buffers, Value memory);
 
   /// One grid point; `coordinates` are i64.
   void emitPoint(mlir::ValueRange coordinates);

@@ -53,9 +53,8 @@ static func::FuncOp emitGeneral(tile::KernelOp kernel,
   return lowering.deviceStep(device, [&](StepFunction &f) {
     StepSurroundings outside(kernel, f);
     TileBuffers buffers(kernel);
-    buffers.emitLayout(f.frame.prologue, [&](StringAttr rank) {
-      return outside.extent(rank);
-    });
+    buffers.emitLayout(f.frame.prologue,
+                       [&](StringAttr rank) { return outside.extent(rank); });
     gpu::BlockLowering code(f.b, outside, kernel, buffers,
                             f.frame.scratch(f.b, f.worker));
     code.emitPoint(gridPoint(f.b, kernel, outside, f.begin));
@@ -64,8 +63,8 @@ static func::FuncOp emitGeneral(tile::KernelOp kernel,
 
 static func::FuncOp emitWarpgroups(tile::KernelOp kernel,
                                    CascadeLowering &lowering,
-                                   const gpu::Roles &roles,
-                                   DeviceKernel device, StringRef fallback) {
+                                   const gpu::Roles &roles, DeviceKernel device,
+                                   StringRef fallback) {
   device.fallback = fallback.str();
   return lowering.deviceStep(device, [&](StepFunction &f) {
     StepSurroundings outside(kernel, f);
@@ -73,8 +72,7 @@ static func::FuncOp emitWarpgroups(tile::KernelOp kernel,
     gpu::WarpgroupLowering code(f.b, outside, kernel, roles, maps);
     // From the last one: where the rows differ in length it is the longest.
     Value last = f.b.sub(f.function.getArgument(1), f.b.i64(1));
-    code.emitPoint(
-        gridPoint(f.b, kernel, outside, f.b.sub(last, f.begin)));
+    code.emitPoint(gridPoint(f.b, kernel, outside, f.b.sub(last, f.begin)));
   });
 }
 

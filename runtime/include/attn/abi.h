@@ -1,9 +1,11 @@
-/*===- attn/abi.h - contract between compiled code and the runtime -*- C -*-===*\
-|* A compiled library exports one `attn_library_info attn_library` and, per    *|
-|* entry, `int NAME(const attn_context *, const DLTensor *in..., DLTensor      *|
-|* *out...)`, which only packs its arguments and calls `attn_invoke`. All      *|
-|* checking lives in the runtime, driven by the tables below; compiled code is *|
-|* computation alone. Users include attn/runtime.h, never this file.           *|
+/*===- attn/abi.h - contract between compiled code and the runtime -*- C
+-*-===*\
+|* A compiled library exports one `attn_library_info attn_library` and, per *|
+|* entry, `int NAME(const attn_context *, const DLTensor *in..., DLTensor *|
+|* *out...)`, which only packs its arguments and calls `attn_invoke`. All *|
+|* checking lives in the runtime, driven by the tables below; compiled code is
+*|
+|* computation alone. Users include attn/runtime.h, never this file. *|
 \*===----------------------------------------------------------------------===*/
 #ifndef ATTN_ABI_H
 #define ATTN_ABI_H
@@ -35,8 +37,8 @@ typedef enum attn_extent_kind {
 /* Postfix programs over extents: each instruction is (opcode, operand). A
  * negative final result means 0; division by 0 gives 0. */
 typedef enum attn_extent_op {
-  ATTN_EXT_CONST = 0,    /* push operand */
-  ATTN_EXT_LOAD = 1,     /* push extent number `operand` */
+  ATTN_EXT_CONST = 0, /* push operand */
+  ATTN_EXT_LOAD = 1,  /* push extent number `operand` */
   ATTN_EXT_ADD = 2,
   ATTN_EXT_MUL = 3,
   ATTN_EXT_FLOORDIV = 4,
@@ -48,8 +50,8 @@ typedef enum attn_extent_op {
 
 typedef struct attn_extent_desc {
   const char *name;
-  int32_t kind;               /* attn_extent_kind */
-  int32_t program_len;        /* in int64 words: two an instruction */
+  int32_t kind;        /* attn_extent_kind */
+  int32_t program_len; /* in int64 words: two an instruction */
   int64_t value;
   const int64_t *program;
 } attn_extent_desc;
@@ -57,8 +59,8 @@ typedef struct attn_extent_desc {
 /* `left` and `right` must agree at entry: == or <= (a product's whole given
  * with all of its parts). The text is the message when they do not. */
 typedef struct attn_extent_check {
-  int32_t left, right;  /* extent numbers */
-  int32_t at_most;      /* 0: left == right, 1: left <= right */
+  int32_t left, right; /* extent numbers */
+  int32_t at_most;     /* 0: left == right, 1: left <= right */
   const char *text;
 } attn_extent_check;
 
@@ -75,8 +77,8 @@ typedef struct attn_port_desc {
   uint8_t dtype_code, dtype_bits;
   uint16_t flags;
   int32_t ndim;
-  const int32_t *axes;    /* extent number of each stored axis */
-  int32_t into;           /* output: input port it may share storage with, or -1 */
+  const int32_t *axes; /* extent number of each stored axis */
+  int32_t into;        /* output: input port it may share storage with, or -1 */
   double default_value;
 } attn_port_desc;
 
@@ -87,11 +89,11 @@ typedef void (*attn_kernel_body)(const attn_invocation *, int64_t begin,
                                  int64_t end, int64_t worker);
 
 struct attn_invocation {
-  void *const *data;              /* per port, byte_offset applied */
-  const int64_t *const *strides;  /* per port, per axis, in elements */
-  const int64_t *extents;         /* per extent */
-  unsigned char *workspace;       /* shared, 64-byte aligned */
-  unsigned char *const *scratch;  /* per worker, 64-byte aligned */
+  void *const *data;             /* per port, byte_offset applied */
+  const int64_t *const *strides; /* per port, per axis, in elements */
+  const int64_t *extents;        /* per extent */
+  unsigned char *workspace;      /* shared, 64-byte aligned */
+  unsigned char *const *scratch; /* per worker, 64-byte aligned */
   int64_t workers;
   /* Runs `body` over [0, items), each item once, and returns when all are
    * done. Items are handed out in ascending order, one `grain` at a time. */
@@ -174,9 +176,9 @@ typedef enum attn_cuda_flags {
 typedef struct attn_cuda_kernel {
   const char *name;
   attn_cuda_program *program;
-  int32_t threads; /* of a block */
-  int32_t flags;   /* attn_cuda_flags */
-  int32_t words;   /* of parameters */
+  int32_t threads;      /* of a block */
+  int32_t flags;        /* attn_cuda_flags */
+  int32_t words;        /* of parameters */
   int32_t shared_bytes; /* dynamic shared memory */
   const attn_cuda_map *maps;
   int64_t num_maps;
