@@ -29,5 +29,6 @@ void attn::buildSchedule(mlir::OpPassManager &passes,
                          const TileSizes &tiles) {
   mlir::OpPassManager &cascade = passes.nest<CascadeOp>();
   cascade.addPass(createAttnToTile({tiles.lanes}));
-  cascade.addPass(createAttnPartition());
+  if (tiles.rowKernels)
+    cascade.addPass(createAttnPartition());
 }

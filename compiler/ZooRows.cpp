@@ -5,6 +5,7 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Process.h"
 #include "llvm/Support/Program.h"
 
 using namespace mlir;
@@ -84,12 +85,17 @@ Comparisons Expectation::compare(ArrayRef<PassCounts> found,
 
 llvm::Expected<std::vector<ZooRow>> attn::exportRows(const Options &options,
                                                      StringRef folder) {
-  auto python = llvm::sys::findProgramByName("python3", {"/usr/bin"});
+  // Elsewhere than where it was built, the environment says where things are.
+  auto python = llvm::sys::findProgramByName(
+      llvm::sys::Process::GetEnv("ATTN_PYTHON").value_or("/usr/bin/python3"));
   if (!python)
-    return makeError("python3 is not in /usr/bin");
+    return makeError("there is no /usr/bin/python3; ATTN_PYTHON may name "
+                     "another that has NumPy");
+  std::string script = llvm::sys::Process::GetEnv("ATTN_ZOO_EXPORT")
+                           .value_or(ATTN_ZOO_EXPORT);
   std::string families = llvm::join(options.families, ","),
               ids = llvm::join(options.ids, ",");
-  SmallVector<StringRef> args = {*python, ATTN_ZOO_EXPORT, folder};
+  SmallVector<StringRef> args = {*python, script, folder};
   if (!families.empty())
     args.append({"--family", families});
   if (!ids.empty())
@@ -98,7 +104,7 @@ llvm::Expected<std::vector<ZooRow>> attn::exportRows(const Options &options,
   args.append({"--cases", cases});
   std::string error;
   if (llvm::sys::ExecuteAndWait(*python, args, std::nullopt, {}, 0, 0, &error))
-    return makeError(ATTN_ZOO_EXPORT " failed " + error);
+    return makeError(script + " failed " + error);
   std::unique_ptr<llvm::MemoryBuffer> text =
       readFile((folder + "/rows.json").str());
   return text ? json::parse<std::vector<ZooRow>>(text->getBuffer())
