@@ -143,7 +143,7 @@ llvm::Expected<std::vector<Report>> explain::analyse(Program &program,
   auto derived = derive(program);
   if (!derived)
     return derived.takeError();
-  auto scheduled = schedule(program);
+  auto scheduled = schedule(program, options.target);
   if (!scheduled)
     return scheduled.takeError();
   std::vector<Report> reports;
