@@ -67,22 +67,18 @@ int64_t attn::workspaceBytes(const attn_entry_desc *entry,
   return llvm::SaturatingAdd<uint64_t>(bytes[0], bytes[1]);
 }
 
-/// By how much the number of points of a sequence grows when every rank of
-/// `growing` doubles: those of a line, or of the largest port whose growing
-/// ranks do not include all of another port's. Those of an image are y and x,
-/// whose product grows by 4; a port over [m, n] beside one over [m] is of pairs.
-static double pointGrowth(const attn_entry_desc *entry, CascadeOp cascade,
-                          ArrayRef<StringRef> growing,
-                          const llvm::StringMap<int64_t> &once) {
-  SmallVector<int64_t> before = extentsOf(entry, once);
+double attn::pointGrowth(CascadeOp cascade, ArrayRef<StringRef> growing,
+                         const llvm::StringMap<int64_t> &once,
+                         ExtentsAt extentsAt) {
+  llvm::StringMap<int64_t> before = extentsAt(once);
   // By rank, the ranks of `growing` that it grows with.
   llvm::StringMap<SmallVector<StringRef>> causes;
   for (StringRef rank : growing) {
-    llvm::StringMap<int64_t> at = once;
-    at[rank] *= 2;
-    for (auto [i, extent] : llvm::enumerate(extentsOf(entry, at)))
-      if (extent != before[i])
-        causes[entry->extents[i].name].push_back(rank);
+    llvm::StringMap<int64_t> longer = once;
+    longer[rank] *= 2;
+    for (auto &[name, extent] : extentsAt(longer))
+      if (extent != before.lookup(name))
+        causes[name].push_back(rank);
   }
   std::vector<std::vector<StringRef>> ports; // sorted; a rank may occur twice
   auto add = [&](Type type) {
@@ -104,6 +100,13 @@ static double pointGrowth(const attn_entry_desc *entry, CascadeOp cascade,
         }))
       points = std::max(points, std::exp2(port.size()));
   return points;
+}
+
+Growth attn::growthOf(double once, double twice, double points) {
+  if (twice == once)
+    return Growth::None;
+  // n log n is still called linear.
+  return twice <= 1.1 * points * once ? Growth::Linear : Growth::Quadratic;
 }
 
 Growth attn::workspaceGrowth(const attn_entry_desc *entry, CascadeOp cascade,
@@ -135,11 +138,13 @@ Growth attn::workspaceGrowth(const attn_entry_desc *entry, CascadeOp cascade,
       result[rank] = length;
     return result;
   };
-  double once = workspaceBytes(entry, at(length)),
-         twice = workspaceBytes(entry, at(2 * length));
-  if (twice == once)
-    return Growth::None;
-  double points = pointGrowth(entry, cascade, growing, at(length));
-  // n log n is still called linear.
-  return twice <= 1.1 * points * once ? Growth::Linear : Growth::Quadratic;
+  auto named = [&](const llvm::StringMap<int64_t> &at) {
+    llvm::StringMap<int64_t> result;
+    for (auto [i, extent] : llvm::enumerate(extentsOf(entry, at)))
+      result[entry->extents[i].name] = extent;
+    return result;
+  };
+  return growthOf(workspaceBytes(entry, at(length)),
+                  workspaceBytes(entry, at(2 * length)),
+                  pointGrowth(cascade, growing, at(length), named));
 }

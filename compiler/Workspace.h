@@ -11,6 +11,18 @@ namespace attn {
 enum class Growth { None, Linear, Quadratic };
 llvm::StringRef growthName(Growth growth);
 
+/// Extents of all ranks, by those of the free ones.
+using ExtentsAt = llvm::function_ref<llvm::StringMap<int64_t>(
+    const llvm::StringMap<int64_t> &)>;
+/// By how much the number of points of a sequence grows when every rank of
+/// `growing` doubles: those of a line, or of the largest port whose growing
+/// ranks do not include all of another port's. Those of an image are y and x,
+/// whose product grows by 4; a port over [m, n] beside one over [m] is of pairs.
+double pointGrowth(CascadeOp cascade, llvm::ArrayRef<llvm::StringRef> growing,
+                   const llvm::StringMap<int64_t> &once, ExtentsAt extentsAt);
+/// Of bytes before and after the points of the sequence grow by `points`.
+Growth growthOf(double once, double twice, double points);
+
 /// Bytes that a call needs beside its tensors: shared, and of one worker.
 /// `free` gives the extents of ranks that no other extent determines.
 int64_t workspaceBytes(const attn_entry_desc *entry,

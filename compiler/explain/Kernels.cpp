@@ -1,4 +1,5 @@
 //===- Kernels.cpp - what runs, and what stays in memory --------*- C++ -*-===//
+#include "compiler/Workspace.h"
 #include "compiler/explain/Analyse.h"
 #include "dialect/PrintExpr.h"
 #include "dialect/tile/Tile.h"
@@ -172,9 +173,25 @@ void explain::describeWorkspace(const Stages &stages,
   report.workspaceBytes = at(0);
   constexpr int64_t length = 4096;
   double once = at(length), twice = at(2 * length);
-  // n log n is still called linear.
-  report.workspace = once < 0 || twice < 0 ? "unknown"
-                     : once == twice       ? "none"
-                     : twice <= 2.2 * once ? "linear"
-                                           : "quadratic";
+  SmallVector<StringRef> growing;
+  llvm::StringMap<int64_t> lengths = free;
+  for (StringAttr rank : sequenceRanks(stages))
+    if (lengths.contains(rank)) {
+      growing.push_back(rank);
+      lengths[rank] = length;
+    }
+  double points = pointGrowth(
+      stages.scheduled, growing, lengths,
+      [&](const llvm::StringMap<int64_t> &free) {
+        llvm::StringMap<int64_t> named;
+        if (auto extents = extentsAt(stages.scheduled, free))
+          for (auto &[rank, extent] : *extents)
+            named[rank.getValue()] = extent;
+        else
+          llvm::consumeError(extents.takeError());
+        return named;
+      });
+  report.workspace = once < 0 || twice < 0
+                         ? "unknown"
+                         : growthName(growthOf(once, twice, points)).str();
 }

@@ -39,13 +39,9 @@ bool Tiler::isCovered() {
       if (einsum.getNumResults() != 1 ||
           (einsum.isReduction() && !einsum.builtinReduce()))
         return false;
-      // Guards are evaluated where results are read, of what is in memory.
+      // A contraction's guard is evaluated where the contraction is read.
       if (!einsum.getGuard().empty() &&
-          llvm::any_of(einsum.getGuard().front().getOps<ReadOp>(),
-                       [&](ReadOp read) {
-                         Operation *def = read.getTensor().getDefiningOp();
-                         return def && def->getParentOp() == kernel;
-                       }))
+          !einsum.getGuard().front().getOps<ReadOp>().empty())
         return false;
     } else if (!isa<ReturnOp>(op)) {
       return false;

@@ -53,4 +53,4 @@ def reference(inputs, consts):
 def expected():
     return dict(sequence=("m", "n", "j"), passes={"c": (3, 1)}, kernels=1,
                 workspace="none",
-                today=dict(workspace="linear"))
+                today=dict(workspace="quadratic"))
