@@ -316,6 +316,8 @@ LogicalResult RowKernel::lower(CascadeLowering &lowering) {
           else if (failed(emitStep(f, inner, here, first, scratch)))
             result = failure();
       });
+      // Results that nobody reads are rows as well: known here, too.
+      bindRows(f, places, scratch, first);
       for (auto &[u, offset] : states)
         part(u, at, UnitEmitter::Part::End);
     });

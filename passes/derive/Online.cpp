@@ -257,6 +257,21 @@ Value Deriver::rebuild(ExprBuilder &e, EinsumOp op, Value value,
   };
   if (Value one = leftOut.lookup(value))
     return e.read(one, at);
+  // A summand that is a late value alone: the factor of a 1.
+  if (op.builtinReduce() == Reduce::sum &&
+      value == op.getMapYield().getOperand(0) &&
+      forms.of(value).kind == Form::Late) {
+    std::function<Value(Value)> one = [&](Value late) -> Value {
+      if (auto where = late.getDefiningOp<WhereOp>())
+        return e.where(one(where.getValue()),
+                       cloneExpr(e.b, where.getCondition(), mapping, leaf));
+      return e.constant(cast<TypedAttr>(
+          isa<FloatType>(late.getType())
+              ? Attribute(e.b.getFloatAttr(late.getType(), 1))
+              : Attribute(e.b.getIntegerAttr(late.getType(), 1))));
+    };
+    return one(value);
+  }
   return cloneExpr(e.b, value, mapping, leaf);
 }
 
@@ -843,7 +858,9 @@ Value Deriver::finish(EinsumOp op) {
       if (late.kind == LateFactor::Clears)
         result = e.otherwise(readLate(e, late.tensor, at, Step::Final), result);
     if (present)
-      result = e.otherwise(e.where(result, e.read(present, at)), e.real(0));
+      result = e.otherwise(
+          e.where(result, e.read(present, at)),
+          e.constant(cast<TypedAttr>(e.b.getZeroAttr(result.getType()))));
     return existing(e, op, result, at);
   };
   Value final = buildEinsum(b, op.getLoc(), spec, value).getResult(0);
