@@ -31,7 +31,8 @@ def relation_cases():
 
 def expected():
     return dict(passes={"w": (3, 1), "j": (1, 1)}, kernels=1,
-                workspace="none", sequence=("i", "j", "w"))
+                workspace="none", sequence=("i", "j", "w"),
+                today=dict(workspace="linear"))
 
 
 def entity_inputs(case):
