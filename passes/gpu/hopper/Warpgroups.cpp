@@ -545,10 +545,15 @@ void WarpgroupLowering::emitStream() {
     if (!load.inStream)
       waitFor(&load);
   auto isZero = [](Value bound) { return matchPattern(bound, m_Zero()); };
-  if (!isZero(stream.getLower()) || !isZero(stream.getFullLower()))
-    emitPart(lower, fullLower, false);
-  emitPart(fullLower, fullUpper, true);
-  emitPart(fullUpper, upper, false);
+  if (!stream.getClassify().empty()) {
+    // No step is full while what `classify` says is not asked here.
+    emitPart(lower, upper, false);
+  } else {
+    if (!isZero(stream.getLower()) || !isZero(stream.getFullLower()))
+      emitPart(lower, fullLower, false);
+    emitPart(fullLower, fullUpper, true);
+    emitPart(fullUpper, upper, false);
+  }
   for (auto [result, state] : llvm::zip(stream.getResults(), states)) {
     Registers last = tiles.find(state)->second;
     tiles[result] = last;

@@ -328,8 +328,11 @@ void BlockLowering::emitStream(tile::StreamOp stream) {
   Value outer = full;
   b.loop(bound(stream.getLower()), bound(stream.getUpper()), [&](Value step) {
     scalars.bindCoordinate(body.getArgument(0), step);
-    full = b.bitAnd(b.compare(CmpIPredicate::sge, step, fullLower),
-                    b.compare(CmpIPredicate::slt, step, fullUpper));
+    // No step is full while what `classify` says is not asked here.
+    full = stream.getClassify().empty()
+               ? b.bitAnd(b.compare(CmpIPredicate::sge, step, fullLower),
+                          b.compare(CmpIPredicate::slt, step, fullUpper))
+               : b.boolean(false);
     scalars.setFull(full);
     emitBlock(body);
     SmallVector<std::pair<Tile, Tile>, 0> moves;
