@@ -503,24 +503,6 @@ std::vector<Value> Cutter::arguments(CutWriter &writer, Place &place,
   return result;
 }
 
-/// How two states of a reduction make one.
-static Fn combiner(Reduce kind) {
-  switch (kind) {
-  case Reduce::prod:
-    return Fn::mul;
-  case Reduce::max:
-    return Fn::max;
-  case Reduce::min:
-    return Fn::min;
-  case Reduce::any:
-    return Fn::or_;
-  case Reduce::all:
-    return Fn::and_;
-  default:
-    return Fn::add; // sum, count
-  }
-}
-
 /// One side's state, repaired to the merged statistics.
 Value Cutter::carried(ExprBuilder &e, const Component &c, Coordinates &at,
                       Place &side, Place &merged) {

@@ -262,3 +262,20 @@ Form FormAnalysis::computeMap(MapOp map) {
     return other();
   }
 }
+
+Fn attn::combiner(Reduce kind) {
+  switch (kind) {
+  case Reduce::prod:
+    return Fn::mul;
+  case Reduce::max:
+    return Fn::max;
+  case Reduce::min:
+    return Fn::min;
+  case Reduce::any:
+    return Fn::or_;
+  case Reduce::all:
+    return Fn::and_;
+  default:
+    return Fn::add; // sum, count
+  }
+}

@@ -71,6 +71,9 @@ struct StreamTensors {
   std::function<EinsumOp(mlir::Value)> pointOf; // null if it is none
 };
 
+/// How a reduction combines two states.
+Fn combiner(Reduce kind);
+
 /// Forms of values in regions, through reads of points.
 class FormAnalysis {
 public:

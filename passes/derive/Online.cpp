@@ -576,24 +576,6 @@ Value Deriver::repair(EinsumOp op, const Form &form) {
       .getResult(0);
 }
 
-/// How a reduction combines two states.
-static Fn combiner(Reduce kind) {
-  switch (kind) {
-  case Reduce::prod:
-    return Fn::mul;
-  case Reduce::max:
-    return Fn::max;
-  case Reduce::min:
-    return Fn::min;
-  case Reduce::any:
-    return Fn::or_;
-  case Reduce::all:
-    return Fn::and_;
-  default:
-    return Fn::add; // sum, count
-  }
-}
-
 /// A read, or a product of reads: nothing worth sharing.
 static bool isPlainProduct(Value value) {
   Operation *def = value.getDefiningOp();
