@@ -279,3 +279,10 @@ Fn attn::combiner(Reduce kind) {
     return Fn::add; // sum, count
   }
 }
+
+bool attn::isCommutative(Reduce kind) {
+  constexpr Reduce kinds[] = {Reduce::sum,  Reduce::prod, Reduce::max,
+                              Reduce::min,  Reduce::any,  Reduce::all,
+                              Reduce::count};
+  return llvm::is_contained(kinds, kind);
+}

@@ -73,6 +73,8 @@ struct StreamTensors {
 
 /// How a reduction combines two states.
 Fn combiner(Reduce kind);
+/// Order does not matter to it, and it has an identity.
+bool isCommutative(Reduce kind);
 
 /// Forms of values in regions, through reads of points.
 class FormAnalysis {

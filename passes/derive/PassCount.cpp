@@ -44,6 +44,7 @@ public:
 private:
   bool reduces(Operation *op);
   void findFamily(StringAttr rank);
+  void addWithTiles(StringAttr rank);
   Operation *definition(Value tensor);
   void collectUses(Operation *op);
   Use useOf(ReadOp read, Operation *op);
@@ -85,20 +86,35 @@ Counter::Counter(CascadeOp cascade, StringAttr rank)
       connect(op);
 }
 
-/// The rank, its parts, and the tiles that a kernel streams it in.
+/// A whole that is nothing but its parts: who walks it walks each of them.
+static bool isComputed(CascadeOp cascade, StringAttr whole) {
+  RankAttr rank = cascade.findRank(whole.getValue());
+  return rank && rank.getExtent();
+}
+
+/// The rank, its parts, what it was joined into, and the tiles that a kernel
+/// streams it in.
 void Counter::findFamily(StringAttr rank) {
-  if (!family.insert(rank).second)
+  if (inFamily(rank))
     return;
+  addWithTiles(rank);
   for (Attribute relation : cascade.getRelations()) {
     if (auto product = dyn_cast<ProductAttr>(relation)) {
       if (product.getWhole() == rank)
         for (StringAttr part : product.getParts())
           findFamily(part);
+      else if (llvm::is_contained(product.getParts(), rank) &&
+               isComputed(cascade, product.getWhole()))
+        addWithTiles(product.getWhole());
     } else if (auto sum = cast<SumAttr>(relation); sum.getWhole() == rank) {
       for (StringAttr part : sum.getParts())
         findFamily(part);
     }
   }
+}
+
+void Counter::addWithTiles(StringAttr rank) {
+  family.insert(rank);
   cascade.walk([&](KernelOp kernel) {
     ScheduleAttr schedule = kernel.getScheduleAttr();
     if (!schedule || !schedule.getStream())

@@ -244,13 +244,9 @@ public:
   SmallVector<Stream> run();
 
 private:
-  /// Order does not matter to it, and it has an identity.
   static bool isCommutative(EinsumOp op) {
-    constexpr Reduce kinds[] = {Reduce::sum,  Reduce::prod, Reduce::max,
-                                Reduce::min,  Reduce::any,  Reduce::all,
-                                Reduce::count};
     auto kind = op.builtinReduce();
-    return kind && llvm::is_contained(kinds, *kind);
+    return kind && attn::isCommutative(*kind);
   }
 
   /// A built-in reduction over one rank that keeps at least one.

@@ -160,6 +160,32 @@ void onlineLinear(Random &random) {
              }));
 }
 
+/// Pairs (v, u) as points c = v |u| + u, absent ones among them, either extent 0.
+void fubini(Random &random) {
+  size_t n = random.below(8), m = random.below(8);
+  std::vector<double> x(n * m);
+  std::vector<bool> present(n * m);
+  for (size_t c = 0; c < n * m; ++c) {
+    x[c] = random.chance(0.1) ? -inf : random.normal();
+    present[c] = random.chance(0.8);
+  }
+  double total = 0, most = -inf;
+  for (size_t u = 0; u < m; ++u)
+    for (size_t v = 0; v < n; ++v)
+      if (present[v * m + u]) {
+        total += std::exp(x[v * m + u]) * double(v + 1) / double(u + 1);
+        most = std::max(most, x[v * m + u]);
+      }
+  double joint = 0, jointMost = -inf;
+  for (size_t c = 0; c < n * m; ++c)
+    if (present[c]) {
+      joint += std::exp(x[c]) * double(c / m + 1) / double(c % m + 1);
+      jointMost = std::max(jointMost, x[c]);
+    }
+  expectNear(joint, total);
+  expectNear(jointMost, most);
+}
+
 void onlineShift(Random &random) {
   Row row = random.row();
   double a = 0, m = -inf;
@@ -212,6 +238,7 @@ void merge(Random &random) {
 }
 
 const std::map<std::string, void (*)(Random &)> properties = {
+    {"FUBINI", fubini},
     {"HOIST", hoist},
     {"ONLINE", online},
     {"ONLINE-LINEAR", onlineLinear},
