@@ -44,7 +44,8 @@ lowerForGpu(ModuleOp cascades, const CodegenOptions &options, Lowered lowered) {
       return attn::gpu::lowerTileStep(kernel, lowering, options.gpu->hopper,
                                       options.gpu->sharedBytes);
     };
-    cpu::DeviceSteps device{*lowered.device, row, lowerTile, {}};
+    cpu::DeviceSteps device{
+        *lowered.device, row, lowerTile, attn::gpu::lowerTileAt, {}};
     cpu::CascadeLowering lowering(cascade, *lowered.module, host,
                                   prefixOf(cascade, *options.targets.front()),
                                   nullptr, &device);

@@ -140,10 +140,11 @@ OwningOpRef<ModuleOp> attn::makeNaive(ModuleOp module) {
           readsTensor(map.getResult(), known))
         values.push_back(map.getResult());
     });
-    for (Value value : values)
-      roundValue(value, f32);
+    // Factors first: once its result is rounded a product is no product.
     if (reduce == Reduce::sum)
       roundFactors(einsum);
+    for (Value value : values)
+      roundValue(value, f32);
     if (reduce == Reduce::sum || reduce == Reduce::prod)
       disturbTerms(einsum);
   });

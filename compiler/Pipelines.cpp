@@ -29,6 +29,5 @@ void attn::buildSchedule(mlir::OpPassManager &passes,
                          const TileSizes &tiles) {
   mlir::OpPassManager &cascade = passes.nest<CascadeOp>();
   cascade.addPass(createAttnToTile({tiles.lanes}));
-  if (tiles.rowKernels)
-    cascade.addPass(createAttnPartition());
+  cascade.addPass(createAttnPartition());
 }

@@ -13,8 +13,6 @@ namespace attn {
 /// Points of a tile along the streamed rank and along the rows of a kernel.
 struct TileSizes {
   int64_t stream = 64, lanes = 64;
-  /// Other definitions are grouped into kernels that run row by row.
-  bool rowKernels = true;
 };
 
 /// What every program goes through before anything is done with it. Changes

@@ -210,14 +210,7 @@ void CascadeLowering::lowerPlain(const Unit &unit) {
   ArrayRef<StringAttr> ranks = unit.space;
   if (ranks.size() > 1 && !device)
     ranks = ranks.drop_back();
-  CascadeOp owner = cascade;
-  bool packed = llvm::any_of(unit.targets, [&](const Target &target) {
-    return target.output >= 0 &&
-           storedBits(cast<NamedTensorType>(
-                          owner.getReturn().getOperand(target.output).getType())
-                          .getElementType()) < 8;
-  });
-  if (packed) // neighbours share a byte
+  if (plan.isPacked(unit))
     ranks = {};
   if (isa<OrderOp>(unit.op))
     requestScratch([&unit](CodeBuilder &, Frame &frame) {
@@ -325,7 +318,8 @@ LogicalResult CascadeLowering::lowerRecurrence(const Step &step) {
 LogicalResult CascadeLowering::lowerStep(const Step &step) {
   clearPresence(step);
   if (step.rows)
-    return rowKernels.emplace_back(std::make_unique<RowKernel>(plan, step))
+    return rowKernels
+        .emplace_back(std::make_unique<RowKernel>(plan, step, device))
         ->lower(*this);
   if (step.recurrent)
     return lowerRecurrence(step);

@@ -75,6 +75,12 @@ struct DeviceSteps {
   /// Emits a tile kernel by deviceStep and its launch.
   std::function<llvm::LogicalResult(tile::KernelOp, CascadeLowering &)>
       lowerTile;
+  /// The grid points of a prepared tile kernel that have the given coordinates,
+  /// by the threads of the block that `f` is emitted for; a barrier follows.
+  std::function<void(StepFunction &f, tile::KernelOp,
+                     const llvm::DenseMap<mlir::StringAttr, mlir::Value> &at,
+                     mlir::Value scratch)>
+      lowerTileAt;
   std::vector<DeviceKernel> kernels;
 };
 

@@ -184,6 +184,16 @@ const Placement &Plan::placement(Value tensor) const {
   return it->second;
 }
 
+bool Plan::isPacked(const Unit &unit) const {
+  CascadeOp owner = cascade;
+  return llvm::any_of(unit.targets, [&](const Target &target) {
+    return target.output >= 0 &&
+           storedBits(cast<NamedTensorType>(
+                          owner.getReturn().getOperand(target.output).getType())
+                          .getElementType()) < 8;
+  });
+}
+
 SmallVector<Value> Plan::tensorsRead(const Unit &unit) const {
   if (unit.isCopy())
     return {storedTensor(unit.source)};

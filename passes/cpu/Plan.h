@@ -87,6 +87,8 @@ public:
   /// The tensor whose storage holds `tensor`.
   mlir::Value storedTensor(mlir::Value tensor) const;
   const Placement &placement(mlir::Value tensor) const;
+  /// The unit stores to an output whose points share bytes.
+  bool isPacked(const Unit &unit) const;
   /// Tensors that only the kernel's points see, with their placements.
   llvm::SmallVector<mlir::Value> rowTensors(KernelOp kernel) const;
   /// Definitions inside the cascade that `unit` reads, each once.

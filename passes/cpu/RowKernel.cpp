@@ -7,11 +7,12 @@
 using namespace mlir;
 using namespace attn;
 using namespace attn::cpu;
+using arith::CmpIPredicate;
 
 constexpr int64_t alignment = 64;
 
-RowKernel::RowKernel(const Plan &plan, const Step &step)
-    : plan(plan), step(step) {
+RowKernel::RowKernel(const Plan &plan, const Step &step, DeviceSteps *device)
+    : plan(plan), step(step), device(device) {
   KernelOp kernel = step.rows;
   ScheduleAttr schedule = kernel.getScheduleAttr();
   llvm::append_range(parallel, schedule.getParallel());
@@ -135,19 +136,33 @@ Value RowKernel::layout(Frame &frame, std::vector<Place> &places,
   return offset;
 }
 
+void RowKernel::clear(CodeBuilder &b, Value bytes, Value size) const {
+  Value zero = b.integer(b.getI8Type(), 0);
+  if (!team) {
+    LLVM::MemsetOp::create(b, bytes, zero, size, /*isVolatile=*/false);
+    return;
+  }
+  auto op = scf::ForOp::create(b, team->thread, size, team->threads);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(op.getBody());
+  b.store(zero, b.gep(b.getI8Type(), bytes, op.getInductionVar()));
+}
+
 /// Makes the rows' memory known, for the block that begins at row `first`.
 void RowKernel::bindRows(StepFunction &f, ArrayRef<Place> places, Value scratch,
                          Value first) {
   CodeBuilder &b = f.b;
+  bool cleared = false;
   for (const Place &place : places) {
     Storage s = place.storage;
     s.base = b.gep(b.getI8Type(), scratch, place.offset);
     if (place.presenceOffset) {
       s.presence = b.gep(b.getI8Type(), scratch, place.presenceOffset);
       // Equations may leave holes in their box.
-      if (plan.placement(place.tensor).equations)
-        LLVM::MemsetOp::create(b, s.presence, b.integer(b.getI8Type(), 0),
-                               place.size, /*isVolatile=*/false);
+      if (plan.placement(place.tensor).equations) {
+        cleared = true;
+        clear(b, s.presence, place.size);
+      }
     }
     // The memory begins at the lowest point of the box, in the blocked rank at
     // the window's first row.
@@ -174,6 +189,8 @@ void RowKernel::bindRows(StepFunction &f, ArrayRef<Place> places, Value scratch,
     }
     f.storages.bind(place.tensor, std::move(s));
   }
+  if (cleared && team)
+    emitBlockBarrier(b);
 }
 
 //===----------------------------------------------------------------------===//
@@ -182,11 +199,12 @@ void RowKernel::bindRows(StepFunction &f, ArrayRef<Place> places, Value scratch,
 
 LogicalResult RowKernel::emitRow(StepFunction &f, const Step &inner,
                                  const Coordinates &at) {
-  UnitEmitter emitter(f.b, f.storages, f.worker);
   if (!inner.recurrent) {
-    emitter.emit(plan.units[inner.units.front()], at);
+    emitterOf(f).emit(plan.units[inner.units.front()], at);
     return success();
   }
+  // A thread walks a recurrence.
+  UnitEmitter emitter(f.b, f.storages, f.worker);
   Recurrence recurrence(plan, inner);
   SmallVector<StringAttr> outer;
   for (StringAttr rank : recurrence.parallelRanks())
@@ -206,8 +224,53 @@ LogicalResult RowKernel::emitRow(StepFunction &f, const Step &inner,
       nest(next, depth + 1);
     });
   };
-  nest(at, 0);
+  if (!team) {
+    nest(at, 0);
+    return result;
+  }
+  // Orders sort in the memory of the worker, one at a time.
+  if (llvm::any_of(inner.units, [&](unsigned u) {
+        return isa<OrderOp>(plan.units[u].op);
+      })) {
+    f.b.ifThen(f.b.compare(CmpIPredicate::eq, team->thread, f.b.i64(0)),
+               [&] { nest(at, 0); });
+    emitBlockBarrier(f.b);
+    return result;
+  }
+  Value points = f.b.i64(1);
+  for (StringAttr rank : outer)
+    points = f.b.mul(points, f.frame.extent(rank));
+  auto op = scf::ForOp::create(f.b, team->thread, points, team->threads);
+  {
+    OpBuilder::InsertionGuard guard(f.b);
+    f.b.setInsertionPointToStart(op.getBody());
+    Coordinates here = at;
+    Value rest = op.getInductionVar();
+    for (StringAttr rank : outer) {
+      Value extent = f.frame.extent(rank);
+      here[rank] = arith::RemUIOp::create(f.b, rest, extent);
+      rest = arith::DivUIOp::create(f.b, rest, extent);
+    }
+    if (failed(recurrence.emit(f.b, emitter, f.frame, here)))
+      result = failure();
+  }
+  emitBlockBarrier(f.b);
   return result;
+}
+
+UnitEmitter RowKernel::emitterOf(StepFunction &f) const {
+  UnitEmitter emitter(f.b, f.storages, f.worker);
+  if (team)
+    emitter.share(*team);
+  return emitter;
+}
+
+void RowKernel::emitTile(StepFunction &f, tile::KernelOp kernel,
+                         const Coordinates &at, Value scratch) {
+  if (device)
+    device->lowerTileAt(f, kernel, at, scratch);
+  else
+    lowerTileKernelAt(f, kernel, at, scratch);
 }
 
 LogicalResult RowKernel::emitStep(StepFunction &f, const Step &inner,
@@ -219,7 +282,7 @@ LogicalResult RowKernel::emitStep(StepFunction &f, const Step &inner,
   if (!blocked) {
     if (!kernel)
       return emitRow(f, inner, at);
-    lowerTileKernelAt(f, kernel, at, scratch);
+    emitTile(f, kernel, at, scratch);
     return success();
   }
   if (kernel && rowsAtATime(plan.cascade, kernel, blocked) == block) {
@@ -227,7 +290,7 @@ LogicalResult RowKernel::emitStep(StepFunction &f, const Step &inner,
     for (StringAttr step : strings(kernel.getGrid()))
       if (stepSize(plan.cascade, step, blocked))
         here[step] = arith::DivUIOp::create(b, first, b.i64(block));
-    lowerTileKernelAt(f, kernel, here, scratch);
+    emitTile(f, kernel, here, scratch);
     return success();
   }
   Window window = windowOfUnit(inner.units.front());
@@ -239,7 +302,7 @@ LogicalResult RowKernel::emitStep(StepFunction &f, const Step &inner,
     Coordinates here = at;
     here[blocked] = row;
     if (kernel)
-      lowerTileKernelAt(f, kernel, here, scratch);
+      emitTile(f, kernel, here, scratch);
     else if (failed(emitRow(f, inner, here)))
       result = failure();
   });
@@ -267,8 +330,10 @@ LogicalResult RowKernel::lower(CascadeLowering &lowering) {
     return layout(frame, places, states);
   });
   LogicalResult result = success();
-  func::FuncOp function = lowering.step([&](StepFunction &f) {
+  auto body = [&](StepFunction &f) {
     CodeBuilder &b = f.b;
+    if (device)
+      team = emitTeam(b);
     std::vector<Place> places;
     llvm::MapVector<unsigned, Value> states;
     layout(f.frame, places, states);
@@ -300,7 +365,7 @@ LogicalResult RowKernel::lower(CascadeLowering &lowering) {
       }
       auto part = [&](unsigned u, const Coordinates &here,
                       UnitEmitter::Part which) {
-        UnitEmitter emitter(b, f.storages, f.worker);
+        UnitEmitter emitter = emitterOf(f);
         Value memory = b.gep(b.getI8Type(), scratch, states.lookup(u));
         emitter.emitPart(plan.units[u], here, which, stream, memory);
       };
@@ -321,7 +386,11 @@ LogicalResult RowKernel::lower(CascadeLowering &lowering) {
       for (auto &[u, offset] : states)
         part(u, at, UnitEmitter::Part::End);
     });
-  });
+  };
+  DeviceKernel kernel;
+  kernel.itemABlock = true;
+  func::FuncOp function =
+      device ? lowering.deviceStep(kernel, body) : lowering.step(body);
   if (failed(result))
     return failure();
   lowering.parallelFor(

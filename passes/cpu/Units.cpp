@@ -9,8 +9,58 @@ using namespace attn;
 using namespace attn::cpu;
 using arith::CmpIPredicate;
 
+void cpu::emitBlockBarrier(CodeBuilder &b) {
+  LLVM::CallIntrinsicOp::create(
+      b, b.getStringAttr("llvm.nvvm.barrier.cta.sync.aligned.all"),
+      ValueRange{b.i32(0)});
+}
+
+Team cpu::emitTeam(CodeBuilder &b) {
+  auto special = [&](StringRef name) -> Value {
+    Value value = LLVM::CallIntrinsicOp::create(
+                      b, b.getI32Type(),
+                      b.getStringAttr("llvm.nvvm.read.ptx.sreg." + name.str()),
+                      ValueRange{})
+                      .getResult(0);
+    return arith::ExtUIOp::create(b, b.getI64Type(), value);
+  };
+  Value thread = special("tid.x");
+  return {thread, special("ntid.x")};
+}
+
 void UnitEmitter::emit(const Unit &unit, Coordinates fixed) {
-  emitLoops(unit, fixed, 0);
+  if (!team)
+    return emitLoops(unit, fixed, 0);
+  SmallVector<StringAttr> free;
+  for (StringAttr rank : unit.space)
+    if (!fixed.contains(rank))
+      free.push_back(rank);
+  // Orders sort in the memory of the worker, one at a time; points of packed
+  // outputs share bytes.
+  bool alone = free.empty() || isa<OrderOp>(unit.op) || plan.isPacked(unit);
+  if (alone) {
+    Value first = b.compare(CmpIPredicate::eq, team->thread, b.i64(0));
+    b.ifThen(first, [&] { emitLoops(unit, fixed, 0); });
+    return emitBlockBarrier(b);
+  }
+  Value points = b.i64(1);
+  for (StringAttr rank : free)
+    points = b.mul(points, frame.extent(rank));
+  auto op = scf::ForOp::create(b, team->thread, points, team->threads);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(op.getBody());
+    Value rest = op.getInductionVar();
+    for (size_t i = free.size(); i-- > 0;) {
+      Value extent = frame.extent(free[i]);
+      fixed[free[i]] =
+          i ? Value(arith::RemUIOp::create(b, rest, extent)) : rest;
+      if (i)
+        rest = arith::DivUIOp::create(b, rest, extent);
+    }
+    emitLoops(unit, fixed, 0);
+  }
+  emitBlockBarrier(b);
 }
 
 void UnitEmitter::emitLoops(const Unit &unit, Coordinates &at, size_t rank) {

@@ -11,6 +11,15 @@ namespace attn::cpu {
 /// Coordinates that are known, i64 by rank.
 using Coordinates = llvm::DenseMap<mlir::StringAttr, mlir::Value>;
 
+/// Threads of a block that share the points of a unit; i64.
+struct Team {
+  mlir::Value thread, threads;
+};
+/// All threads of the block have come here, and see what others have stored.
+void emitBlockBarrier(CodeBuilder &b);
+/// The calling block.
+Team emitTeam(CodeBuilder &b);
+
 class UnitEmitter {
   using Value = mlir::Value;
 
@@ -31,6 +40,10 @@ public:
   /// Bytes of that state.
   static Value stateBytes(Frame &frame, const Unit &unit,
                           llvm::ArrayRef<mlir::StringAttr> fixed);
+
+  /// From here on the points of a unit are shared by a team, and a barrier
+  /// follows them.
+  void share(const Team &threads) { team = threads; }
 
   /// Scratch bytes a worker needs for `unit`; null: none.
   static Value scratchBytes(Frame &frame, const Unit &unit);
@@ -62,6 +75,7 @@ private:
   Frame &frame;
   const Plan &plan;
   Value worker;
+  std::optional<Team> team;
 };
 
 /// Keys of `order` as unsigned words, ascending, NaN first.

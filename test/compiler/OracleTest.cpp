@@ -91,6 +91,33 @@ TEST_F(OracleTest, TheNaiveEvaluationOfAProgramHasErrorsOfLowPrecision) {
   EXPECT_NE(problemAt(NAN), "");
 }
 
+TEST_F(OracleTest, WeightsOfNarrowValuesMayBeRoundedToTheirType) {
+  // 1 + 2^-9 is no bf16: the naive evaluation has 1 in its place.
+  auto problemWith = [&](StringRef type) {
+    std::string messages;
+    llvm::raw_string_ostream os(messages);
+    auto program = loadText("oracle.attn",
+                            ("cascade f(p: f32[n], v: " + type +
+                             "[n]) -> s: f32\n" + "{ s = sum[n](p * 1 * v) }")
+                                .str(),
+                            {}, os);
+    EXPECT_TRUE(program) << messages;
+    CascadeOp cascade = *program->module->getOps<CascadeOp>().begin();
+    Array p = Array::real({1}, b.getF32Type(), {1 + 0x1p-9});
+    Array v = Array::real(
+        {1}, type == "bf16" ? Type(b.getBF16Type()) : Type(b.getF32Type()),
+        {1});
+    std::vector<Array> inputs = {p, v};
+    auto exact = interpret(cascade, inputs);
+    EXPECT_TRUE(bool(exact));
+    Array rounded = (*exact)[0];
+    rounded.reals[0] = 1;
+    return Oracle(cascade, inputs, {}).compare(0, rounded, (*exact)[0]).problem;
+  };
+  EXPECT_EQ(problemWith("bf16"), "");
+  EXPECT_NE(problemWith("f32"), "");
+}
+
 TEST_F(OracleTest, NanNeverPassesUnlessItIsWanted) {
   EXPECT_NE(problem({NAN, 1}, {0, 1}), "");
   EXPECT_NE(problem({0, 1}, {NAN, 1}), "");

@@ -61,6 +61,35 @@ static func::FuncOp emitGeneral(tile::KernelOp kernel,
   });
 }
 
+void gpu::lowerTileAt(StepFunction &f, tile::KernelOp kernel,
+                      const llvm::DenseMap<StringAttr, Value> &at,
+                      Value scratch) {
+  CodeBuilder &b = f.b;
+  StepSurroundings outside(kernel, f);
+  TileBuffers buffers(kernel);
+  buffers.emitLayout(f.frame.prologue,
+                     [&](StringAttr rank) { return outside.extent(rank); });
+  gpu::BlockLowering code(b, outside, kernel, buffers, scratch);
+  SmallVector<StringAttr> grid = strings(kernel.getGrid());
+  SmallVector<Value> coordinates;
+  std::function<void()> nest = [&] {
+    if (coordinates.size() == grid.size())
+      return code.emitPoint(coordinates);
+    StringAttr rank = grid[coordinates.size()];
+    Value known = at.lookup(rank);
+    auto inner = [&](Value i) {
+      coordinates.push_back(i);
+      nest();
+      coordinates.pop_back();
+    };
+    if (known)
+      inner(known);
+    else
+      b.loop(b.i64(0), outside.extent(rank), inner);
+  };
+  nest();
+}
+
 static func::FuncOp emitWarpgroups(tile::KernelOp kernel,
                                    CascadeLowering &lowering,
                                    const gpu::Roles &roles, DeviceKernel device,

@@ -17,5 +17,10 @@ llvm::LogicalResult lowerTileStep(tile::KernelOp kernel,
                                   cpu::CascadeLowering &lowering,
                                   bool warpgroups, int64_t sharedBytes);
 
+/// cpu::DeviceSteps::lowerTileAt.
+void lowerTileAt(cpu::StepFunction &f, tile::KernelOp kernel,
+                 const llvm::DenseMap<mlir::StringAttr, mlir::Value> &at,
+                 mlir::Value scratch);
+
 } // namespace attn::gpu
 #endif // ATTN_PASSES_GPU_TILE_TILETOGPU_H
