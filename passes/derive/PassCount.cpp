@@ -4,7 +4,7 @@
 // is read at a fixed point of it, is complete only after that pass, and whoever
 // walks the rank with it walks it once more.
 #include "passes/derive/PassCount.h"
-#include "passes/Expr.h"
+#include "passes/derive/RankUse.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/STLExtras.h"
 
@@ -13,25 +13,16 @@ using namespace attn;
 
 namespace {
 
-/// How a read meets the fibre of the counted rank.
-enum class Access {
-  None,   // the tensor has no axis of the rank
-  Stream, // at the reader's own coordinate of the rank, or near it
-  Walk,   // at a reduced rank's coordinate, which walks the same fibre
-  Fixed   // at one point, or at points that are data
-};
-
-struct Use {
-  Operation *def; // null: an input
-  Access access = Access::None;
-  bool isLagged = false; // not at the point of the reader
-  StringAttr iterative;  // the axis on which it lags
-};
-
 struct Level {
   unsigned pass = 0;
   /// Values over the rank that need all of another walk of its fibre.
   bool isWhole = false;
+  /// Values over the rank of which each needs its own point alone, beside what
+  /// earlier passes completed: one of them is had without the others.
+  bool isPoint = false;
+  /// Ranks that name points of the fibre anew, and the pass that they are of.
+  SmallVector<StringAttr, 1> aliases;
+  unsigned aliasPass = 0;
   Operation *from = nullptr;
 };
 
@@ -43,13 +34,10 @@ public:
 
 private:
   bool reduces(Operation *op);
-  void findFamily(StringAttr rank);
-  void addWithTiles(StringAttr rank);
-  Operation *definition(Value tensor);
   void collectUses(Operation *op);
-  Use useOf(ReadOp read, Operation *op);
   void connect(Operation *op);
   void evaluateComponent(ArrayRef<Operation *> members);
+  bool findAliases(Operation *op, Level &level);
   bool evaluate(Operation *op, bool lagged);
   bool visits(Operation *op);
   Operation *base(Operation *recurrence);
@@ -63,7 +51,7 @@ private:
 
   CascadeOp cascade;
   StringAttr rank;
-  DenseSet<StringAttr> family;
+  RankFamily family;
   llvm::MapVector<Operation *, SmallVector<Use>> uses;
   DenseMap<Operation *, Level> levels;
   // Components with what each needs before it (Tarjan).
@@ -78,142 +66,22 @@ private:
 } // namespace
 
 Counter::Counter(CascadeOp cascade, StringAttr rank)
-    : cascade(cascade), rank(rank) {
-  findFamily(rank);
+    : cascade(cascade), rank(rank), family(cascade, rank) {
   result.rank = rank;
   for (Value output : cascade.getReturn().getOutputs())
-    if (Operation *op = definition(output))
+    if (Operation *op = definitionBehind(output))
       connect(op);
-}
-
-/// A whole that is nothing but its parts: who walks it walks each of them.
-static bool isComputed(CascadeOp cascade, StringAttr whole) {
-  RankAttr rank = cascade.findRank(whole.getValue());
-  return rank && rank.getExtent();
-}
-
-/// The rank, its parts, what it was joined into, and the tiles that a kernel
-/// streams it in.
-void Counter::findFamily(StringAttr rank) {
-  if (inFamily(rank))
-    return;
-  addWithTiles(rank);
-  for (Attribute relation : cascade.getRelations()) {
-    if (auto product = dyn_cast<ProductAttr>(relation)) {
-      if (product.getWhole() == rank)
-        for (StringAttr part : product.getParts())
-          findFamily(part);
-      else if (llvm::is_contained(product.getParts(), rank) &&
-               isComputed(cascade, product.getWhole()))
-        addWithTiles(product.getWhole());
-    } else if (auto sum = cast<SumAttr>(relation); sum.getWhole() == rank) {
-      for (StringAttr part : sum.getParts())
-        findFamily(part);
-    }
-  }
-}
-
-void Counter::addWithTiles(StringAttr rank) {
-  family.insert(rank);
-  cascade.walk([&](KernelOp kernel) {
-    ScheduleAttr schedule = kernel.getScheduleAttr();
-    if (!schedule || !schedule.getStream())
-      return;
-    RankAttr stream = cascade.findRank(schedule.getStream().getValue());
-    if (!stream || !stream.getExtent() ||
-        !llvm::is_contained(stream.getExtent().getRanks(), rank))
-      return;
-    family.insert(stream.getName());
-    if (schedule.getTile())
-      for (NamedAttribute tile : schedule.getTile())
-        family.insert(tile.getName());
-  });
-}
-
-/// What defines a tensor, through the boundaries of kernels.
-Operation *Counter::definition(Value tensor) {
-  Operation *op = tensor.getDefiningOp();
-  if (auto kernel = dyn_cast_or_null<KernelOp>(op))
-    return definition(
-        kernel.getReturn()
-            .getOutputs()[cast<OpResult>(tensor).getResultNumber()]);
-  return op;
-}
-
-//===----------------------------------------------------------------------===//
-// Reads
-//===----------------------------------------------------------------------===//
-
-static bool isData(Value index) {
-  SmallVector<Value> work{index};
-  while (!work.empty()) {
-    Operation *op = work.pop_back_val().getDefiningOp();
-    if (!op)
-      continue;
-    if (isa<ReadOp>(op))
-      return true;
-    llvm::append_range(work, op->getOperands());
-  }
-  return false;
-}
-
-/// Names of a region's coordinates.
-static Ranks coordinateNames(Operation *op, Region *region) {
-  if (auto einsum = dyn_cast<EinsumOp>(op)) {
-    Ranks names = strings(einsum.getSpace());
-    if (region == &einsum.getMap())
-      llvm::append_range(names, strings(einsum.getReduced()));
-    return names;
-  }
-  auto order = cast<OrderOp>(op);
-  Ranks names = strings(order.getSpace());
-  names.back() = order.getFromAttr();
-  return names;
-}
-
-Use Counter::useOf(ReadOp read, Operation *op) {
-  Use use;
-  use.def = definition(read.getTensor());
-  Block *block = read->getBlock();
-  Ranks names = coordinateNames(op, block->getParent());
-  auto einsum = dyn_cast<EinsumOp>(op);
-  Dependence dependence(*block);
-  for (auto [axis, position] :
-       llvm::zip(read.getTensor().getType().getRanks(), read.getIndices())) {
-    auto argument = dyn_cast<BlockArgument>(position);
-    if (!argument || names[argument.getArgNumber()] != axis) {
-      use.isLagged = true;
-      use.iterative = axis;
-    }
-    if (!inFamily(axis))
-      continue;
-    Access access = Access::Fixed;
-    if (!isData(position))
-      for (int i : dependence.of(position).set_bits()) {
-        if (inFamily(names[i])) {
-          access = Access::Stream;
-          break;
-        }
-        // A coordinate of the result reads one point of the fibre for each.
-        if (einsum && llvm::is_contained(einsum.getReduced(), names[i]))
-          access = Access::Walk;
-      }
-    // Of several axes of the rank, one that moves with the reader is enough.
-    if (use.access == Access::None || access == Access::Stream)
-      use.access = access;
-  }
-  return use;
 }
 
 void Counter::collectUses(Operation *op) {
   SmallVector<Use> found;
   if (auto equations = dyn_cast<EquationsOp>(op)) {
     for (Value equation : equations.getEquations())
-      if (Operation *def = definition(equation))
+      if (Operation *def = definitionBehind(equation))
         found.emplace_back().def = def,
         found.back().access = carries(def) ? Access::Stream : Access::None;
   } else {
-    op->walk([&](ReadOp read) { found.push_back(useOf(read, op)); });
+    op->walk([&](ReadOp read) { found.push_back(useOf(read, op, family)); });
   }
   uses[op] = std::move(found);
 }
@@ -251,17 +119,18 @@ void Counter::connect(Operation *op) {
 
 /// Does the definition walk the rank's fibre?
 bool Counter::visits(Operation *op) {
-  auto any = [&](RankRef ranks) {
-    return llvm::any_of(ranks, [&](StringAttr r) { return inFamily(r); });
-  };
   if (auto einsum = dyn_cast<EinsumOp>(op)) {
-    if (any(strings(einsum.getSpace())) || any(strings(einsum.getReduced())))
-      return true;
-    return llvm::any_of(
-        uses[op], [](const Use &use) { return use.access == Access::Walk; });
+    Ranks ranks = strings(einsum.getSpace());
+    llvm::append_range(ranks, strings(einsum.getReduced()));
+    return family.covers(ranks) || llvm::any_of(uses[op], [](const Use &use) {
+             return use.access == Access::Walk && use.isCovered;
+           });
   }
-  if (auto order = dyn_cast<OrderOp>(op))
-    return any(strings(order.getSpace())) || inFamily(order.getFromAttr());
+  if (auto order = dyn_cast<OrderOp>(op)) {
+    Ranks ranks = strings(order.getSpace());
+    ranks.push_back(order.getFromAttr());
+    return family.covers(ranks);
+  }
   return false;
 }
 
@@ -275,16 +144,57 @@ Operation *Counter::base(Operation *recurrence) {
   return latest;
 }
 
+/// Coordinates of `op` that are points of the fibre under another name; true if
+/// it reduces over such.
+bool Counter::findAliases(Operation *op, Level &level) {
+  bool walks = false;
+  for (const Use &use : uses[op]) {
+    if (component.contains(use.def))
+      continue;
+    const Level source = use.def ? levels.lookup(use.def) : Level();
+    for (const Use::Index &index : use.indices) {
+      bool isOwn = inFamily(index.axis) && use.access == Access::Fixed &&
+                   (!use.def || source.isPoint);
+      bool isNamed = llvm::is_contained(source.aliases, index.axis);
+      // With a second axis at the coordinate, each point is of its own fibre.
+      bool isShared = llvm::count_if(use.indices, [&](const Use::Index &other) {
+                        return other.coordinate == index.coordinate;
+                      }) > 1;
+      if ((!isOwn && !isNamed) || inFamily(index.coordinate) || isShared)
+        continue;
+      unsigned pass = isNamed ? source.aliasPass : source.pass;
+      level.aliasPass = std::max({level.aliasPass, pass, 1u});
+      walks |= index.isReduced;
+      if (!index.isReduced &&
+          !llvm::is_contained(level.aliases, index.coordinate))
+        level.aliases.push_back(index.coordinate);
+    }
+  }
+  // A value that took more than one point is none.
+  if (walks || reduces(op))
+    level.aliases.clear();
+  return walks;
+}
+
 /// Sets the level of `op` from what it reads; true if it rose. `lagged`: reads
 /// of earlier steps of its own recurrence count too.
 bool Counter::evaluate(Operation *op, bool lagged) {
-  bool isVisit = visits(op);
-  bool isEquation = isa<EquationsOp>(op);
   Level level;
-  level.pass = isVisit ? 1 : 0;
+  bool walksAlias = findAliases(op, level);
+  bool isVisit = visits(op) || walksAlias;
+  bool isEquation = isa<EquationsOp>(op);
+  level.pass = isVisit ? std::max(level.aliasPass, 1u) : 0;
+  // The latest passes in which it needs a walk for each of its points, or more
+  // than a point.
+  unsigned wholePass = walksAlias ? level.pass : 0, widePass = wholePass;
+  if (reduces(op))
+    widePass = ~0u;
   for (const Use &use : uses[op]) {
-    if (!use.def)
+    if (!use.def) {
+      if (use.access == Access::Walk)
+        widePass = std::max(widePass, 1u);
       continue;
+    }
     bool isOwn = component.contains(use.def);
     Operation *from =
         isOwn && use.isLagged && !lagged ? base(use.def) : use.def;
@@ -292,9 +202,15 @@ bool Counter::evaluate(Operation *op, bool lagged) {
       continue;
     const Level &source = levels[from];
     unsigned pass = source.pass;
+    bool isOnePoint = use.access == Access::Fixed && source.isPoint;
+    if (isOnePoint && pass > 0)
+      --pass; // what was complete before
+    bool isWhole = source.isWhole || (use.isRow && pass > 0);
     bool isComplete = use.access == Access::None ||
-                      use.access == Access::Fixed || source.isWhole;
+                      use.access == Access::Fixed || (isWhole && reduces(op));
     bool isAgain = isVisit || (isEquation && carries(op));
+    bool isPoint = use.access == Access::None || isOnePoint ||
+                   (use.access == Access::Stream && source.isPoint && !isWhole);
     // Steps of a recurrence along the rank are in one pass.
     if (isComplete && isAgain && pass > 0 && !(isOwn && isOwnScan))
       ++pass;
@@ -303,10 +219,16 @@ bool Counter::evaluate(Operation *op, bool lagged) {
       level.from = from;
     }
     bool isWalk = use.access == Access::Walk && !isOwn;
-    level.isWhole |= isWalk && carries(op);
+    if (isWalk || (isWhole && !reduces(op)))
+      wholePass = std::max(wholePass, pass);
+    if (!isPoint)
+      widePass = std::max(widePass, pass);
   }
+  level.isWhole = carries(op) && wholePass > 0 && wholePass == level.pass;
+  level.isPoint = carries(op) && !isOwnScan && widePass < level.pass;
   Level &known = levels[op];
   bool rose = level.pass > known.pass;
+  rose |= level.isPoint != known.isPoint;
   if (rose || !known.from)
     known = level;
   return rose;
@@ -420,7 +342,7 @@ RankPasses Counter::run() {
     evaluateComponent(members);
   Operation *last = nullptr;
   for (Value output : cascade.getReturn().getOutputs())
-    if (Operation *op = definition(output);
+    if (Operation *op = definitionBehind(output);
         op && (!last || levels[op].pass > levels[last].pass))
       last = op;
   if (!last)
@@ -435,7 +357,7 @@ RankPasses Counter::run() {
     unsigned pass = levels[op].pass;
     if (pass == 0)
       break;
-    if (!visits(op))
+    if (!visits(op) || pass > result.count)
       continue;
     if (ends.empty() || pass < levels[ends.back()].pass)
       ends.push_back(op);

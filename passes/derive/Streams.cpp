@@ -260,6 +260,7 @@ private:
   bool collect(EinsumOp op, Stream &stream);
   std::optional<Stream> attempt(EinsumOp sink, Stream &stream);
   std::optional<Stream> streamOf(EinsumOp sink);
+  std::optional<Stream> tryStream(EinsumOp sink);
   void join(Stream &stream, ArrayRef<EinsumOp> candidates);
   void addEpilogue(Stream &stream);
   /// Empty, or the law that refuses and why.
@@ -280,6 +281,11 @@ private:
   DenseMap<Operation *, SmallVector<Operation *>> together;
   /// Reductions that are complete before the stream that is tried.
   DenseSet<Operation *> finished;
+  /// Ranks of rows that what a point would need is reduced over; whether they
+  /// may be rows no more for it.
+  DenseSet<StringAttr> crossed;
+  llvm::SetVector<EinsumOp> crossing;
+  bool givesRows = true;
   bool fuseLate = true;
 };
 
@@ -323,9 +329,13 @@ bool Finder::collect(EinsumOp op, Stream &stream) {
     if (isOwnPoint && !inGuard && contains(def.getSpace(), stream.rank) &&
         !contains(def.getReduced(), stream.rank)) {
       // A reduction over a row would need other rows.
-      bool crossesRows = llvm::any_of(def.getReduced(), [&](Attribute rank) {
-        return llvm::is_contained(stream.rows, rank);
-      });
+      bool crossesRows = false;
+      for (StringAttr rank : strings(def.getReduced()))
+        if (llvm::is_contained(stream.rows, rank)) {
+          crossesRows = true;
+          crossed.insert(rank);
+          crossing.insert(def);
+        }
       bool fits =
           (!def.isReduction() || isCommutative(def)) && !readsBasePoint(def);
       if (!crossesRows && fits && collect(def, stream))
@@ -489,16 +499,47 @@ bool Finder::isWorthwhile(const Stream &stream) {
 }
 
 std::optional<Stream> Finder::attempt(EinsumOp sink, Stream &stream) {
-  stream = {};
-  stream.rank = streamedRank(sink);
-  stream.rows = strings(sink.getSpace());
-  if (!collect(sink, stream))
-    return std::nullopt;
-  stream.reductions.insert(sink);
-  for (EinsumOp op : stream.reductions)
-    llvm::erase_if(stream.rows, [&](StringAttr rank) {
-      return !contains(op.getSpace(), rank);
-    });
+  // A rank that is reduced on the way is no row: one that some accumulator
+  // lacks, or else one of all, if it costs no point a second computation.
+  Ranks rows = strings(sink.getSpace()), given;
+  for (bool settled = false; !settled;) {
+    stream = {};
+    stream.rank = streamedRank(sink);
+    stream.rows = rows;
+    crossing.clear();
+    if (!collect(sink, stream))
+      return std::nullopt;
+    stream.reductions.insert(sink);
+    for (EinsumOp op : stream.reductions)
+      llvm::erase_if(stream.rows, [&](StringAttr rank) {
+        return !contains(op.getSpace(), rank);
+      });
+    Ranks kept = stream.rows;
+    if (kept.size() == rows.size() && given.empty()) {
+      for (EinsumOp op : crossing)
+        for (StringAttr rank : strings(op.getReduced()))
+          if (llvm::is_contained(kept, rank))
+            given.push_back(rank);
+      llvm::erase_if(kept, [&](StringAttr rank) {
+        return llvm::is_contained(given, rank);
+      });
+      for (EinsumOp op : crossing)
+        if (!llvm::all_of(kept, [&](StringAttr rank) {
+              return contains(op.getSpace(), rank);
+            }))
+          kept = rows;
+    }
+    settled = crossing.empty() || !givesRows || kept.empty() ||
+              kept.size() == rows.size();
+    rows = kept;
+  }
+  // Whole in the tile are values in memory and accumulators, no points.
+  for (EinsumOp op : stream.points)
+    if (llvm::any_of(given, [&](StringAttr rank) {
+          return !llvm::is_contained(stream.rows, rank) &&
+                 contains(op.getSpace(), rank);
+        }))
+      return std::nullopt;
   // Points may lack a rank, but every further rank of theirs is their own.
   if (stream.rows.empty() || !isWorthwhile(stream))
     return std::nullopt;
@@ -514,6 +555,22 @@ std::optional<Stream> Finder::attempt(EinsumOp sink, Stream &stream) {
 std::optional<Stream> Finder::streamOf(EinsumOp sink) {
   if (readsBasePoint(sink))
     return std::nullopt;
+  // Points that are reduced over a rank of the rows may bring what refuses.
+  Attribute refusals = cascade->getAttr("attn.refusals");
+  givesRows = true;
+  crossed.clear();
+  std::optional<Stream> stream = tryStream(sink);
+  if (stream || crossed.empty())
+    return stream;
+  if (refusals)
+    cascade->setAttr("attn.refusals", refusals);
+  else
+    cascade->removeAttr("attn.refusals");
+  givesRows = false;
+  return tryStream(sink);
+}
+
+std::optional<Stream> Finder::tryStream(EinsumOp sink) {
   fuseLate = true;
   finished.clear();
   Stream tried;

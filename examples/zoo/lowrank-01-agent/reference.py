@@ -73,5 +73,4 @@ def expected():
                         "y": (2, 2), "x": (2, 2)},
                 kernels=2, workspace="linear",
                 why="all queries are pooled before the first reads the agents, "
-                    "whose number grows with the image when P is fixed",
-                today=dict(passes={"y": (3, 3), "x": (3, 3)}))
+                    "whose number grows with the image when P is fixed")

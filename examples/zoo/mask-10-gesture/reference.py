@@ -16,8 +16,7 @@ def expected():
     return dict(passes={"r": (3, 1), "t": (3, 1), "u": (3, 1)}, kernels=3,
                 workspace="linear", sequence=("t", "u"),
                 why="each step reads tokens that others finish: the regions of"
-                " a frame, then the frames of a region",
-                today=dict(workspace="quadratic"))
+                " a frame, then the frames of a region")
 
 
 def cases():

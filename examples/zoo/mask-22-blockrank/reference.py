@@ -17,7 +17,7 @@ def expected():
                 workspace="linear", sequence=("m", "n"),
                 why="a document's mass reads the weights of finished rows; O"
                 " alone takes 1 pass",
-                today=dict(passes={"n": 3}, workspace="quadratic"))
+                today=dict(passes={"n": 3}))
 
 
 def cases():

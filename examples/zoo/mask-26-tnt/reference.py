@@ -12,11 +12,10 @@ PORTS = {"X": "b p i c", "Z": "b p f"}
 
 
 def expected():
-    return dict(passes={"i": (3, 1), "p": (3, 1)}, kernels=2,
+    return dict(passes={"i": (4, 2), "p": (3, 1)}, kernels=2,
                 workspace="linear", sequence=("p",),
-                why="patches meet only when the pixels of all are done",
-                today=dict(passes={"i": (5, 3), "p": (5, 3)},
-                           workspace="quadratic"))
+                why="a patch sums its finished pixels; patches meet only when "
+                    "the pixels of all are done")
 
 
 def cases():
