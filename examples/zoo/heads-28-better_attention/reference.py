@@ -87,8 +87,8 @@ ENTRIES = {
 
 
 def expected():
-    return dict(sequence=("m", "n", "l"), passes={"n": (3, 2)}, kernels=2,
+    return dict(sequence=("m", "n", "l"), passes={"n": (3, 1)}, kernels=2,
                 workspace="linear",
-                why="of super, whose aligned values need all of X before the "
-                    "first; the others are one pass, one kernel",
+                why="super is two passes, as its aligned values need all of X "
+                    "before the first; the others are one, and one kernel",
                 today=dict(workspace="quadratic"))
