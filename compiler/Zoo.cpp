@@ -1,13 +1,15 @@
 //===- Zoo.cpp - attnc zoo: the examples against their references ---------===//
-// test/zoo/export.py writes the rows; each case is interpreted and compiled
-// here, as its program is written and with f32 in place of 16-bit ports, and
-// all results are judged against the reference by the oracle rule.
+// test/zoo/export.py writes the rows; each case is interpreted, as it is
+// written and after each pass, and compiled, as its program is written and with
+// f32 in place of 16-bit ports. All results are judged against the reference,
+// those of compiled code by the oracle rule.
 //===----------------------------------------------------------------------===//
 #include "compiler/Arguments.h"
 #include "compiler/Backend.h"
 #include "compiler/Execute.h"
 #include "compiler/Manifest.h"
 #include "compiler/Oracle.h"
+#include "compiler/Stages.h"
 #include "compiler/Workspace.h"
 #include "compiler/ZooRows.h"
 #include "dialect/interpreter/Npy.h"
@@ -34,7 +36,8 @@ struct Compiled {
   std::unique_ptr<Program> program;
   CascadeOp cascade;
   std::unique_ptr<Jit> library;
-  bool skip = false; ///< wider ports change nothing
+  std::vector<Stage> stages; ///< that a pass has changed
+  bool skip = false;         ///< wider ports change nothing
 };
 
 /// What is known of a row after its cases have run with one type of ports.
@@ -58,6 +61,8 @@ private:
   /// Empty if the case passes, else what is wrong.
   std::string run(const ZooCase &c);
   llvm::Expected<Compiled *> get(const ZooCase &c);
+  std::string interpretAll(Compiled &compiled, const Arguments &arguments,
+                           Oracle &oracle, const ZooCase &c);
   std::string check(Oracle &oracle, CascadeOp cascade, StringRef who,
                     ArrayRef<Array> outputs, const ZooCase &c, bool exact);
   void describe(Compiled &compiled);
@@ -123,6 +128,14 @@ llvm::Expected<Compiled *> Runner::get(const ZooCase &c) {
   if (!library)
     return library.takeError();
   entry.library = std::move(*library);
+  if (!wide) {
+    auto stages = stagesOf(*entry.program->module, entry.cascade.getSymName());
+    if (!stages)
+      return stages.takeError();
+    for (Stage &stage : *stages)
+      if (stage.changed)
+        entry.stages.push_back(std::move(stage));
+  }
   describe(entry);
   return &entry;
 }
@@ -173,6 +186,22 @@ std::string Runner::check(Oracle &oracle, CascadeOp cascade, StringRef who,
   return "";
 }
 
+/// As it is written, and after each pass.
+std::string Runner::interpretAll(Compiled &compiled, const Arguments &arguments,
+                                 Oracle &oracle, const ZooCase &c) {
+  auto checkOne = [&](CascadeOp cascade, const std::string &who) {
+    auto outputs =
+        interpret(cascade, arguments.inputs, interpretOptions(arguments));
+    return outputs ? check(oracle, cascade, who, *outputs, c, /*exact=*/true)
+                   : who + ": " + toString(outputs.takeError());
+  };
+  std::string problem = checkOne(compiled.cascade, "interpreted");
+  for (Stage &stage : compiled.stages)
+    if (problem.empty())
+      problem = checkOne(stage.cascade, "interpreted after " + stage.pass);
+  return problem;
+}
+
 std::string Runner::run(const ZooCase &c) {
   auto compiled = get(c);
   if (!compiled)
@@ -191,12 +220,7 @@ std::string Runner::run(const ZooCase &c) {
 
   // Wider ports change nothing in f64.
   if (!wide) {
-    auto exact =
-        interpret(cascade, arguments.inputs, interpretOptions(arguments));
-    if (!exact)
-      return "interpreted: " + toString(exact.takeError());
-    std::string problem =
-        check(oracle, cascade, "interpreted", *exact, c, /*exact=*/true);
+    std::string problem = interpretAll(**compiled, arguments, oracle, c);
     if (!problem.empty())
       return problem;
   }

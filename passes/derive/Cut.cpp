@@ -660,11 +660,16 @@ LogicalResult Cutter::finish() {
 }
 
 LogicalResult Cutter::run() {
-  for (Operation &op : source.getBody().front())
+  for (Operation &op : source.getBody().front()) {
     if (auto equations = dyn_cast<EquationsOp>(op))
       if (hasCut(equations.getResult()))
         return fail("states of recurrences along it are not derived (" +
                     equations.getName() + ")");
+    if (auto order = dyn_cast<OrderOp>(op))
+      if (order.getFromAttr() == rank)
+        return fail("an order of its points has no state that merges (" +
+                    order.getName() + ")");
+  }
   if (failed(collect()) || failed(partial()) || failed(merge()))
     return failure();
   return finish();

@@ -80,9 +80,16 @@ bool CutWriter::isOfPiece(StringAttr name) const {
 
 LogicalResult CutWriter::placeBlock(Block &block, RankRef ranks, OpBuilder &b) {
   auto position = llvm::find(ranks, rank) - ranks.begin();
-  if (position == static_cast<int64_t>(ranks.size()))
+  bool isOfRank = position < static_cast<int64_t>(ranks.size());
+  Value own = isOfRank ? block.getArgument(position) : Value();
+  for (Operation &op : block)
+    if (auto read = dyn_cast<ReadOp>(op))
+      for (auto [axis, index] :
+           llvm::zip(read.getTensor().getType().getRanks(), read.getIndices()))
+        if (axis == rank && index != own)
+          return fail("a tensor is read along it at another point");
+  if (!isOfRank)
     return success();
-  BlockArgument own = block.getArgument(position);
   // Where it indexes its own axis it is the piece's.
   SmallVector<OpOperand *> elsewhere;
   for (OpOperand &use : own.getUses()) {
@@ -94,12 +101,6 @@ LogicalResult CutWriter::placeBlock(Block &block, RankRef ranks, OpBuilder &b) {
     if (!isOwn)
       elsewhere.push_back(&use);
   }
-  for (Operation &op : block)
-    if (auto read = dyn_cast<ReadOp>(op))
-      for (auto [axis, index] :
-           llvm::zip(read.getTensor().getType().getRanks(), read.getIndices()))
-        if (axis == rank && index != own)
-          return fail("a tensor is read along it at another point");
   if (elsewhere.empty())
     return success();
   b.setInsertionPointToStart(&block);

@@ -2,6 +2,7 @@
 #include "passes/derive/Streams.h"
 #include "dialect/PrintExpr.h"
 #include "mlir/IR/Matchers.h"
+#include "passes/derive/Compared.h"
 #include "passes/derive/Laws.h"
 #include <map>
 #include <set>
@@ -239,7 +240,8 @@ private:
 
 class Finder {
 public:
-  explicit Finder(CascadeOp cascade) : cascade(cascade) {}
+  explicit Finder(CascadeOp cascade)
+      : cascade(cascade), compared(comparedWithThemselves(cascade)) {}
 
   SmallVector<Stream> run();
 
@@ -276,6 +278,7 @@ private:
   bool dependsOnOp(Operation *op, Operation *other);
 
   CascadeOp cascade;
+  const DenseSet<Operation *> compared;
   DenseSet<Operation *> claimed;
   /// Of a claimed reduction, all of its stream.
   DenseMap<Operation *, SmallVector<Operation *>> together;
@@ -337,7 +340,9 @@ bool Finder::collect(EinsumOp op, Stream &stream) {
           crossing.insert(def);
         }
       bool fits =
-          (!def.isReduction() || isCommutative(def)) && !readsBasePoint(def);
+          (!def.isReduction() ||
+           (isCommutative(def) && !compared.contains(def))) &&
+          !readsBasePoint(def);
       if (!crossesRows && fits && collect(def, stream))
         stream.points.insert(def);
       continue;

@@ -402,6 +402,8 @@ Scalar EinsumEmitter::element(unsigned number, Place all, Cache &cache) {
   scalar.value = loadOperand(operand, tile.base, tile.element, all);
   if (tile.type.getElementType().isInteger(1))
     scalar.value = test(scalar.value);
+  else if (isa<FloatType>(getElementTypeOrSelf(scalar.value)))
+    scalar.value = b.convert(scalar.value, real);
   if (tile.isMasked() && masked)
     scalar.present =
         test(loadOperand(operand, tile.mask, b.getI8Type(), all));

@@ -12,9 +12,15 @@ using arith::CmpIPredicate;
 void TileRegion::capture(const RegionCode &outer, Region &region) {
   llvm::SetVector<Value> used;
   getUsedValuesDefinedAbove(region, used);
-  for (Value value : used)
-    if (!isa<NamedTensorType, tile::TileType>(value.getType()))
-      bind(value, outer.lookup(value));
+  for (Value value : used) {
+    if (isa<NamedTensorType, tile::TileType>(value.getType()))
+      continue;
+    // The two may compute in different precision.
+    Scalar known = outer.lookup(value);
+    if (isa<FloatType>(getElementTypeOrSelf(known.value)) && !known.exact)
+      known.value = b.convert(known.value, real);
+    bind(value, known);
+  }
 }
 
 Value TileRegion::extent(StringAttr rank) { return outside.extent(rank); }

@@ -3,14 +3,14 @@
 #include "compiler/Backend.h"
 #include "compiler/Oracle.h"
 #include "compiler/Pipelines.h"
+#include "compiler/Stages.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/Pass/PassManager.h"
-#include "passes/Passes.h"
-#include "passes/derive/Passes.h"
-#include "passes/schedule/Passes.h"
+#include "passes/derive/Laws.h"
 #include "test/fuzz/cascade-fuzz/Data.h"
 #include "test/fuzz/cascade-fuzz/Laws.h"
+#include "test/fuzz/cascade-fuzz/Pieces.h"
 
 using namespace mlir;
 using namespace attn;
@@ -18,21 +18,12 @@ using namespace attn::fuzz;
 
 namespace {
 
+/// One program of so many is cut along its keys, if it can be.
+constexpr uint64_t cutEvery = 4;
+
 CascadeOp cascadeOf(ModuleOp module) {
   return *module.getOps<CascadeOp>().begin();
 }
-
-/// Passes after which the cascade means what it meant.
-struct Stage {
-  const char *name;
-  std::unique_ptr<Pass> (*create)();
-};
-const Stage stages[] = {
-    {"attn-guards", [] { return createAttnGuards(); }},
-    {"attn-normalise", [] { return createAttnNormalise(); }},
-    {"attn-derive-online", [] { return createAttnDeriveOnline(); }},
-    {"attn-partition", [] { return createAttnPartition(); }},
-};
 
 /// Sets each repair factor to 1: an online rule without h(old, new).
 void dropRepairs(ModuleOp module) {
@@ -70,6 +61,8 @@ private:
   bool compare(Run &run, const std::vector<Array> &got, Precision precision,
                const std::string &stage);
   const Array *naive(Run &run, unsigned output);
+  int64_t cutPoint(const Run &run) const;
+  bool checkPieces();
   bool checkStages();
   bool checkCompiled();
 
@@ -77,6 +70,7 @@ private:
   uint64_t seed;
   CheckOptions options;
   std::unique_ptr<Program> program;
+  bool isCut = false; ///< into cascades of pieces, too
   OwningOpRef<ModuleOp> rough;
   std::vector<Run> runs;
   Outcome outcome;
@@ -134,25 +128,47 @@ bool Checker::compare(Run &run, const std::vector<Array> &got,
   return true;
 }
 
+/// Where the keys are cut: nowhere, in the middle, or a piece has none.
+int64_t Checker::cutPoint(const Run &run) const {
+  auto key = StringAttr::get(program->context.get(), "n");
+  int64_t extent = run.extents.lookup(key);
+  return std::array{extent / 2, int64_t(0), extent}[seed / cutEvery % 3];
+}
+
+bool Checker::checkPieces() {
+  CascadeOp cascade = cascadeOf(*program->module);
+  for (Run &run : runs) {
+    auto got = runInPieces(cascade, run.inputs, run.extents,
+                           run.options.extents, cutPoint(run),
+                           [](CascadeOp cascade, ArrayRef<Array> inputs,
+                              const InterpretOptions &options) {
+                             return interpret(cascade, inputs, options);
+                           });
+    if (!got)
+      return fail("pieces", toString(got.takeError()));
+    // States are stored in f32.
+    if (!compare(run, *got, Precision::Compiled, "pieces"))
+      return false;
+  }
+  outcome.laws.push_back(row(Law::Merge).name.str());
+  return true;
+}
+
 bool Checker::checkStages() {
-  // What each pass left; a clone of the last one goes on.
-  SmallVector<OwningOpRef<ModuleOp>> left;
-  auto next = [&] {
-    ModuleOp last = left.empty() ? *program->module : *left.back();
-    left.emplace_back(cast<ModuleOp>(last->clone()));
-    return *left.back();
-  };
-  for (const Stage &stage : stages) {
-    ModuleOp module = next();
-    PassManager passes(program->context.get());
-    passes.nest<CascadeOp>().addPass(stage.create());
-    std::string name = std::string("interpret after ") + stage.name;
-    if (failed(passes.run(module)))
-      return fail(stage.name, "the pass fails");
+  ModuleOp module = *program->module;
+  auto stages = stagesOf(module, cascadeOf(module).getSymName());
+  if (!stages)
+    return fail("passes", toString(stages.takeError()));
+  Stages seen;
+  for (Stage &stage : *stages) {
+    seen[stage.pass] = *stage.module;
+    if (!stage.changed)
+      continue;
     if (options.dropRepair)
-      dropRepairs(module);
+      dropRepairs(*stage.module);
+    std::string name = "interpret after " + stage.pass;
     for (Run &run : runs) {
-      auto got = interpret(cascadeOf(module), run.inputs, run.options);
+      auto got = interpret(stage.cascade, run.inputs, run.options);
       if (!got)
         return fail(name, toString(got.takeError()));
       if (!compare(run, *got, Precision::Exact, name))
@@ -160,13 +176,14 @@ bool Checker::checkStages() {
     }
   }
   // The schedule goes on from the derived cascade, which still has streams.
-  ModuleOp derived = *left[2];
-  OwningOpRef<ModuleOp> scheduled(cast<ModuleOp>(derived->clone()));
+  OwningOpRef<ModuleOp> scheduled(
+      cast<ModuleOp>(seen.at("attn-derive-online")->clone()));
   PassManager schedule(program->context.get());
   buildSchedule(schedule);
   if (failed(schedule.run(*scheduled)))
     return fail("schedule", "the passes fail");
-  outcome.laws = lawsOf({*left[0], *left[1], derived, *scheduled});
+  seen["schedule"] = *scheduled;
+  llvm::append_range(outcome.laws, lawsOf(seen));
   return true;
 }
 
@@ -183,6 +200,26 @@ bool Checker::checkCompiled() {
     if (!got)
       return fail("run", toString(got.takeError()));
     if (!compare(run, *got, Precision::Compiled, "compare"))
+      return false;
+    if (!isCut)
+      continue;
+    got = runInPieces(
+        cascade, run.inputs, run.extents, run.options.extents, cutPoint(run),
+        [&](CascadeOp piece, ArrayRef<Array> inputs,
+            const InterpretOptions &options)
+            -> llvm::Expected<std::vector<Array>> {
+          auto shapes = llvm::map_to_vector(inputs, [](const Array &a) {
+            return std::optional<ArrayRef<int64_t>>(a.shape);
+          });
+          auto extents = bindExtents(piece, shapes, options.extents);
+          if (!extents)
+            return extents.takeError();
+          return callEntry((*library)->find(piece.getSymName()), piece, inputs,
+                           *extents, seed);
+        });
+    if (!got)
+      return fail("run in pieces", toString(got.takeError()));
+    if (!compare(run, *got, Precision::Compiled, "compare pieces"))
       return false;
   }
   return true;
@@ -202,10 +239,11 @@ Outcome Checker::run() {
          messages);
     return outcome;
   }
+  isCut = seed % cutEvery == 0 && cutAlongKeys(program->module);
   for (auto [index, shape] : llvm::enumerate(text.shapes))
     if (!prepare(shape, index))
       return outcome;
-  if (checkStages() && options.compile)
+  if ((!isCut || checkPieces()) && checkStages() && options.compile)
     checkCompiled();
   return outcome;
 }

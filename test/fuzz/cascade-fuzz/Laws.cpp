@@ -30,7 +30,7 @@ bool isClamped(Value bound) { return bound.getDefiningOp<MapOp>() != nullptr; }
 
 /// Reductions that no stream computes.
 unsigned alone(const Stages &s) {
-  return count<EinsumOp>(s.derived, [](EinsumOp op) {
+  return count<EinsumOp>(s.at("attn-derive-online"), [](EinsumOp op) {
     return op.isReduction() && !op->getParentOfType<KernelOp>();
   });
 }
@@ -44,47 +44,59 @@ const Row table[] = {
     // Before derivation.
     {"hoisting: a guard on a result",
      [](const Stages &s) -> bool {
-       return count<EinsumOp>(s.guarded, [](EinsumOp op) {
+       return count<EinsumOp>(s.at("attn-guards"), [](EinsumOp op) {
          return op.isReduction() && !op.getGuard().empty();
        });
      }},
     {"INVARIANCE: a part over fewer ranks",
-     [](const Stages &s) { return hasName(s.normalised, ".part"); }},
+     [](const Stages &s) { return hasName(s.at("attn-normalise"), ".part"); }},
     {"maps inlined, equal einsums shared",
      [](const Stages &s) {
-       return count<EinsumOp>(s.normalised) < count<EinsumOp>(s.guarded);
+       return count<EinsumOp>(s.at("attn-normalise")) <
+              count<EinsumOp>(s.at("attn-guards"));
      }},
     {"recurrence walked",
-     [](const Stages &s) -> bool { return count<EquationsOp>(s.normalised); }},
+     [](const Stages &s) -> bool {
+       return count<EquationsOp>(s.at("attn-normalise"));
+     }},
     // Derivation.
     {"SPLIT: one stream",
-     [](const Stages &s) { return count<KernelOp>(s.derived) == 1; }},
+     [](const Stages &s) {
+       return count<KernelOp>(s.at("attn-derive-online")) == 1;
+     }},
     {"SPLIT: several streams",
-     [](const Stages &s) { return count<KernelOp>(s.derived) > 1; }},
+     [](const Stages &s) {
+       return count<KernelOp>(s.at("attn-derive-online")) > 1;
+     }},
     {"no stream",
-     [](const Stages &s) { return count<KernelOp>(s.derived) == 0; }},
+     [](const Stages &s) {
+       return count<KernelOp>(s.at("attn-derive-online")) == 0;
+     }},
     {"reductions beside a stream",
-     [](const Stages &s) { return count<KernelOp>(s.derived) && alone(s); }},
+     [](const Stages &s) {
+       return count<KernelOp>(s.at("attn-derive-online")) && alone(s);
+     }},
     // Schedule.
     {"tile path",
      [](const Stages &s) -> bool {
-       return count<tile::KernelOp>(s.scheduled);
+       return count<tile::KernelOp>(s.at("schedule"));
      }},
     {"general path",
-     [](const Stages &s) -> bool { return count<EinsumOp>(s.scheduled); }},
+     [](const Stages &s) -> bool { return count<EinsumOp>(s.at("schedule")); }},
     {"a stream on the general path",
      [](const Stages &s) {
-       return count<tile::KernelOp>(s.scheduled) < count<KernelOp>(s.derived);
+       return count<tile::KernelOp>(s.at("schedule")) <
+              count<KernelOp>(s.at("attn-derive-online"));
      }},
     {"PIECES: presence bounds a stream",
      [](const Stages &s) -> bool {
-       return count<tile::StreamOp>(s.scheduled, [](tile::StreamOp op) {
+       return count<tile::StreamOp>(s.at("schedule"), [](tile::StreamOp op) {
          return isClamped(op.getLower()) || isClamped(op.getUpper());
        });
      }},
     {"PIECES: full steps without the mask",
      [](const Stages &s) -> bool {
-       return count<MapOp>(s.scheduled,
+       return count<MapOp>(s.at("schedule"),
                            [](MapOp op) { return op->hasAttr("bounded"); });
      }},
 };
@@ -93,7 +105,7 @@ const Row table[] = {
 
 std::vector<std::string> fuzz::lawsOf(const Stages &stages) {
   std::set<std::string> derivation; // a law may fire at several statements
-  ModuleOp derived = stages.derived;
+  ModuleOp derived = stages.at("attn-derive-online");
   derived.walk([&](CascadeOp cascade) {
     for (const LawEvent &event : attn::lawsOf(cascade))
       derivation.insert(event.law);

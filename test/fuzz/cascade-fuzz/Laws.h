@@ -6,15 +6,14 @@
 
 #include "dialect/Attn.h"
 #include "mlir/IR/BuiltinOps.h"
+#include <map>
 #include <string>
 #include <vector>
 
 namespace attn::fuzz {
 
-/// One program at the stages of the compiler.
-struct Stages {
-  mlir::ModuleOp guarded, normalised, derived, scheduled;
-};
+/// One program after each pass, by the pass's name, and after the "schedule".
+using Stages = std::map<std::string, mlir::ModuleOp>;
 
 std::vector<std::string> lawsOf(const Stages &stages);
 /// Names of all laws that are counted.

@@ -185,6 +185,13 @@ const Alternative<Attention> extraTable[] = {
                               : ""));
        return "+";
      }},
+    {"largest distance from the mean as an output", 20,
+     [](Attention &a) -> Text {
+       a.draft.output("D1", "f32", a.rows);
+       a.draft.statement(at("D1", a.rows) + " = " +
+                         a.reduce("max", "S - " + a.reduce("mean", "S")));
+       return "+";
+     }},
     {"entropy output", 15,
      [](Attention &a) -> Text {
        a.draft.output("E1", "f32", a.rows);

@@ -57,6 +57,15 @@ const Alternative<Attention> weightTable[] = {
        a.draft.input("zs", "f32", heads ? "h" : "");
        return call(a, "softmax_sink", "S, zs");
      }},
+    {"softmax of centred scores", 5,
+     [](Attention &a) -> Text {
+       return call(a, "softmax", "S - " + a.reduce("mean", "S"));
+     }},
+    {"weights less other weights", 14,
+     [](Attention &a) -> Text {
+       return call(a, "softmax", "S") + " - 0.25 * " +
+              call(a, "softmax", "2 * S");
+     }},
     {"sigmoid weights", 8, [](Attention &) -> Text { return "sigmoid(S)"; }},
     {"plain scores as weights", 7, [](Attention &) -> Text { return "S + 0"; }},
     {"squared relu weights", 6,

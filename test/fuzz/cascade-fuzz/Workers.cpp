@@ -3,6 +3,7 @@
 #include "llvm/ADT/StringExtras.h"
 #include <csignal>
 #include <poll.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,6 +56,15 @@ std::string tail(FILE *file) {
   return text;
 }
 
+/// Ends this process after so many seconds of its own work: how busy the
+/// machine is does not matter, unless all of it stands still. 0: no limit.
+void limitTime(unsigned seconds) {
+  itimerval timer = {};
+  timer.it_value.tv_sec = seconds;
+  setitimer(ITIMER_PROF, &timer, nullptr);
+  alarm(20 * seconds);
+}
+
 [[noreturn]] void work(const std::vector<Job> &jobs, size_t first, size_t step,
                        const CheckOptions &options, unsigned seconds,
                        FILE *errors, int pipe) {
@@ -63,9 +73,9 @@ std::string tail(FILE *file) {
   for (size_t index = first; index < jobs.size(); index += step) {
     if (ftruncate(2, 0) == 0)
       lseek(2, 0, SEEK_SET);
-    alarm(seconds);
+    limitTime(seconds);
     Outcome outcome = check(generate(jobs[index]), jobs[index].seed, options);
-    alarm(0);
+    limitTime(0);
     if (!outcome.stage.empty())
       outcome.message += "\n" + tail(errors);
     writeText(to, outcome.stage);
@@ -150,7 +160,8 @@ void fuzz::checkAll(
       waitpid(worker.process, &status, 0);
       if (worker.next >= jobs.size())
         continue;
-      bool late = WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;
+      bool late = WIFSIGNALED(status) &&
+                  (WTERMSIG(status) == SIGPROF || WTERMSIG(status) == SIGALRM);
       std::string how = WIFSIGNALED(status)
                             ? strsignal(WTERMSIG(status))
                             : "exit " + std::to_string(WEXITSTATUS(status));
