@@ -81,7 +81,7 @@ llvm::Expected<OwningOpRef<ModuleOp>> attn::schedule(Program &program,
     auto gpu = findGpuTarget(target);
     if (!gpu)
       return gpu.takeError();
-    tiles = {(*gpu)->streamTile, (*gpu)->laneTile};
+    tiles = {(*gpu)->streamTile, (*gpu)->laneTile, /*pack=*/true};
   }
   return transformed(program, [&](PassManager &passes) {
     buildDerivation(passes, tiles);

@@ -13,6 +13,8 @@ namespace attn {
 /// Points of a tile along the streamed rank and along the rows of a kernel.
 struct TileSizes {
   int64_t stream = 64, lanes = 64;
+  /// Rows that share a quotient fill lanes where no others do.
+  bool pack = false;
 };
 
 /// What every program goes through before anything is done with it. Changes

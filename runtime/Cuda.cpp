@@ -136,9 +136,28 @@ struct alignas(64) TensorMap {
   char bytes[128];
 };
 
+/// Do rows along the last axis begin at multiples of 16 bytes?
+bool hasAlignedRows(const CudaCall &c, int port) {
+  const PortView &view = c.call->frame.views[port];
+  if (view.empty)
+    return true;
+  if (view.ndim < 1 || view.bits != 16 ||
+      reinterpret_cast<uintptr_t>(c.call->frame.data[port]) % 16)
+    return false;
+  for (int axis = 0; axis < view.ndim; ++axis) {
+    bool last = axis == view.ndim - 1;
+    if (view.shape[axis] > 1 &&
+        (last ? view.strides[axis] != 1 : view.strides[axis] % 8 != 0))
+      return false;
+  }
+  return true;
+}
+
 /// False where the tensor's memory has no such map.
 bool encodeMap(const CudaCall &c, const attn_cuda_map &map, TensorMap &result) {
   const Frame &frame = c.call->frame;
+  if (!map.box[0])
+    return hasAlignedRows(c, map.port);
   const attn_port_desc &port = c.call->entry.ports[map.port];
   const PortView &view = frame.views[map.port];
   constexpr int maxRank = 5, bfloat = 9, half = 6, swizzle128 = 3,
@@ -292,7 +311,7 @@ int attn::rt::runCuda(const Call &call, const attn_context &context,
   c.extents = frame.extents.data();
   c.workspace = reinterpret_cast<unsigned char *>(
       frame.parameters.data() + frame.parameters.size() - version.slots);
-  c.workers = 1;
+  c.workers = device->multiprocessors;
   c.parallel_for = launchItems;
   c.context = &context;
   c.call = &call;

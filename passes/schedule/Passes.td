@@ -13,7 +13,10 @@ def AttnToTile : Pass<"attn-to-tile", "::attn::CascadeOp"> {
     See test/passes/schedule/to-tile.mlir.
   }];
   let options = [Option<"lanes", "lanes", "int64_t", "64",
-                        "rows of a tile along its lanes">];
+                        "rows of a tile along its lanes">,
+                 Option<"pack", "pack", "bool", "false",
+                        "rows that share a quotient fill lanes where no others "
+                        "do: heads of a group, at one query">];
   let dependentDialects = ["::attn::tile::TileDialect"];
 }
 

@@ -12,10 +12,10 @@ using namespace attn;
 
 static Reduce kindOf(EinsumOp op) { return *op.builtinReduce(); }
 
-Tiler::Tiler(CascadeOp cascade, KernelOp kernel, int64_t laneSize,
+Tiler::Tiler(CascadeOp cascade, KernelOp kernel, int64_t laneSize, bool pack,
              unsigned number)
-    : cascade(cascade), kernel(kernel), number(number), conditions(ranks),
-      b(kernel) {
+    : cascade(cascade), kernel(kernel), number(number), pack(pack),
+      conditions(ranks), b(kernel) {
   ScheduleAttr schedule = *kernel.getSchedule();
   ranks.rows.assign(schedule.getParallel().begin(),
                     schedule.getParallel().end());
@@ -66,6 +66,9 @@ bool Tiler::isCovered() {
 /// share that factor (INVARIANCE).
 StringAttr Tiler::chooseLane() {
   for (StringAttr rank : llvm::reverse(ranks.rows)) {
+    std::optional<int64_t> known = cascade.staticExtent(rank);
+    if (pack && known == 1)
+      continue;
     bool shared = true, occurs = false;
     for (auto op : kernel.getBody().getOps<EinsumOp>()) {
       Value coordinate = op.coordinate(rank);
@@ -81,8 +84,78 @@ StringAttr Tiler::chooseLane() {
         return !dependence.of(read.getResult()).test(position);
       });
     }
-    if (shared && occurs)
+    if (!shared || !occurs)
+      continue;
+    if (pack && known)
+      ranks.laneSize = std::min(ranks.laneSize, *known);
+    return rank;
+  }
+  return pack ? choosePacked() : StringAttr();
+}
+
+/// Is it `lane` divided by `size`?
+bool Tiler::isQuotient(Operation *op, Value lane, int64_t size) {
+  auto map = dyn_cast<MapOp>(op);
+  if (!map || map.getFn() != Fn::floordiv || map.getOperand(0) != lane)
+    return false;
+  llvm::APInt constant;
+  if (matchPattern(map.getOperand(1), m_ConstantInt(&constant)))
+    return constant.getSExtValue() == size;
+  auto extent = map.getOperand(1).getDefiningOp<ExtentOp>();
+  return extent && cascade.staticExtent(extent.getRankAttr()) == size;
+}
+
+bool Tiler::readsOnlyQuotient(Value index, Value lane, int64_t size) {
+  if (index == lane)
+    return false;
+  Operation *def = index.getDefiningOp();
+  if (!def || isQuotient(def, lane, size))
+    return true;
+  return llvm::all_of(def->getOperands(), [&](Value operand) {
+    return readsOnlyQuotient(operand, lane, size);
+  });
+}
+
+/// The last row rank h of which some factor of every contraction has no more
+/// than h / c: c of its rows share that factor, and are the lanes.
+StringAttr Tiler::choosePacked() {
+  constexpr int64_t mostLanes = 64;
+  for (StringAttr rank : llvm::reverse(ranks.rows)) {
+    llvm::SmallDenseSet<int64_t> sizes;
+    kernel.walk([&](MapOp map) {
+      llvm::APInt constant;
+      auto extent = map.getNumOperands() == 2
+                        ? map.getOperand(1).getDefiningOp<ExtentOp>()
+                        : ExtentOp();
+      if (map.getFn() != Fn::floordiv)
+        return;
+      if (matchPattern(map.getOperand(1), m_ConstantInt(&constant)))
+        sizes.insert(constant.getSExtValue());
+      else if (extent)
+        sizes.insert(cascade.staticExtent(extent.getRankAttr()).value_or(0));
+    });
+    for (int64_t size : sizes) {
+      bool shared = size > 1 && size <= mostLanes, occurs = false;
+      for (auto op : kernel.getBody().getOps<EinsumOp>()) {
+        Value coordinate = op.coordinate(rank);
+        if (!op.isReduction() || kindOf(op) != Reduce::sum || !coordinate)
+          continue;
+        SmallVector<ReadOp> reads(op.getMap().getOps<ReadOp>());
+        if (reads.size() < 2)
+          continue;
+        occurs = true;
+        shared &= llvm::any_of(reads, [&](ReadOp read) {
+          return llvm::all_of(read.getIndices(), [&](Value index) {
+            return readsOnlyQuotient(index, coordinate, size);
+          });
+        });
+      }
+      if (!shared || !occurs)
+        continue;
+      ranks.laneSize = size;
+      packed = true;
       return rank;
+    }
   }
   return {};
 }
@@ -180,7 +253,10 @@ Value Tiler::operandTile(ReadOp read, EinsumOp op, Phase phase) {
   llvm::SetVector<StringAttr> order;
   for (Value index : read.getIndices())
     for (int i : dependence.of(index).set_bits())
-      order.insert(all[i]);
+      if (!packed || all[i] != ranks.lane ||
+          !readsOnlyQuotient(index, read->getBlock()->getArgument(i),
+                             ranks.laneSize))
+        order.insert(all[i]);
   Ranks local = tileRanks(order.getArrayRef());
   Ranks result = tileRanks(strings(op.getSpace()));
   if (!result.empty() && !ranks.lane) {
@@ -235,7 +311,11 @@ Value Tiler::load(ReadOp read, EinsumOp op, RankRef order, Phase phase) {
       mapping.map(argument, value);
   SmallVector<Value> indices;
   for (Value index : read.getIndices())
-    indices.push_back(cloneExpr(b, index, mapping));
+    indices.push_back(cloneExpr(b, index, mapping, [&](Operation *def) {
+      bool isStep =
+          packed && isQuotient(def, own.lookup(ranks.lane), ranks.laneSize);
+      return isStep ? grid[laneStep] : Value();
+    }));
   tile::YieldOp::create(b, read.getLoc(), indices);
   return loads[key] = op2.getResult();
 }

@@ -13,7 +13,10 @@ namespace attn {
 
 class Tiler {
 public:
-  Tiler(CascadeOp cascade, KernelOp kernel, int64_t laneSize, unsigned number);
+  /// `pack`: rows that share what a quotient of theirs selects fill lanes where
+  /// no others do.
+  Tiler(CascadeOp cascade, KernelOp kernel, int64_t laneSize, bool pack,
+        unsigned number);
   /// Replaces the kernel. Fails, changing nothing, where the kernel is none
   /// that this lowering covers.
   mlir::LogicalResult run();
@@ -24,6 +27,9 @@ private:
 
   bool isCovered();
   mlir::StringAttr chooseLane();
+  mlir::StringAttr choosePacked();
+  bool isQuotient(mlir::Operation *op, mlir::Value lane, int64_t size);
+  bool readsOnlyQuotient(mlir::Value index, mlir::Value lane, int64_t size);
   void buildBounds();
   void buildClassify();
   void buildStream();
@@ -55,6 +61,9 @@ private:
   KernelOp kernel;
   unsigned number;
   KernelRanks ranks;
+  bool pack;
+  /// The lanes of a tile have one quotient by their number, the lane step.
+  bool packed = false;
   mlir::StringAttr laneStep, laneTile; // m1, m0
   PresenceConditions conditions;
   /// Conditions that the loop's bounds or its classification decide; those that

@@ -22,7 +22,7 @@ struct ToTile : attn::impl::AttnToTileBase<ToTile> {
     // A kernel that is not covered stays: the general path runs it.
     for (KernelOp kernel : kernels)
       if (kernel.getSchedule() && kernel.getSchedule()->getStream())
-        (void)Tiler(cascade, kernel, lanes, number++).run();
+        (void)Tiler(cascade, kernel, lanes, pack, number++).run();
   }
 };
 

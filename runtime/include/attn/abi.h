@@ -161,7 +161,8 @@ typedef struct attn_cuda_program {
 
 /* A box of a port's tensor that the copy engine brings into shared memory, in
  * rows of 128 bytes whose 16-byte pieces are permuted. Axes are listed from the
- * last one, which is contiguous; a box has 1 point along those not set. */
+ * last one, which is contiguous; a box has 1 point along those not set. A box
+ * without any asks only that rows begin at multiples of 16 bytes. */
 typedef struct attn_cuda_map {
   int32_t port;
   int32_t box[5]; /* elements, from the last axis */
