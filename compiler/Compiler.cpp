@@ -1,8 +1,7 @@
 //===- Compiler.cpp - attention compiled at run time ------------*- C++ -*-===//
 #include "attn/Compiler.h"
 #include "compiler/Backend.h"
-#include "compiler/Manifest.h"
-#include "compiler/Tables.h"
+#include "compiler/KernelCache.h"
 #include "llvm/Support/MemoryBuffer.h"
 
 using namespace attn;
@@ -12,11 +11,13 @@ struct Kernel::Code {
   const attn_entry_desc *entry;
   std::string name;
   std::vector<Port> ports;
+  bool isCached;
 };
 
 const std::string &Kernel::name() const { return code->name; }
 const std::vector<Port> &Kernel::ports() const { return code->ports; }
 const attn_entry_desc *Kernel::entry() const { return code->entry; }
+bool Kernel::isCached() const { return code->isCached; }
 
 int Kernel::operator()(const std::vector<DLTensor *> &tensors,
                        const attn_context *context) const {
@@ -26,20 +27,73 @@ int Kernel::operator()(const std::vector<DLTensor *> &tensors,
   return attn_invoke(context, code->entry, all.data());
 }
 
-static std::vector<Port> describePorts(CascadeOp cascade) {
+/// The language's name of a stored type (attn_port_desc).
+static std::string typeName(const attn_port_desc &port) {
+  std::string bits = std::to_string(port.dtype_bits);
+  switch (port.dtype_code) {
+  case ATTN_DTYPE_INT:
+    return "i" + bits;
+  case ATTN_DTYPE_UINT:
+    return "u" + bits;
+  case ATTN_DTYPE_FLOAT:
+    return "f" + bits;
+  case ATTN_DTYPE_BFLOAT:
+    return "bf" + bits;
+  case ATTN_DTYPE_BOOL:
+    return "bool";
+  case ATTN_DTYPE_FLOAT8_E4M3FN:
+    return "f8e4m3";
+  default:
+    return "f8e5m2";
+  }
+}
+
+static std::vector<Port> describePorts(const attn_entry_desc &entry) {
   std::vector<Port> ports;
-  for (const PortInfo &info : portsOf(cascade)) {
+  for (const attn_port_desc &desc :
+       llvm::ArrayRef(entry.ports, entry.num_ports)) {
     Port port;
-    port.name = info.name;
-    port.type = typeName(info.element);
-    for (int32_t axis : info.axes)
-      port.ranks.push_back(
-          mlir::cast<RankAttr>(cascade.getRanks()[axis]).getName().str());
-    port.isOutput = info.output;
-    port.hasDefault = info.optional;
+    port.name = desc.name;
+    port.type = typeName(desc);
+    for (int32_t axis : llvm::ArrayRef(desc.axes, desc.ndim))
+      port.ranks.push_back(entry.extents[axis].name);
+    port.isOutput = desc.flags & ATTN_PORT_OUTPUT;
+    port.hasDefault = desc.flags & ATTN_PORT_OPTIONAL;
     ports.push_back(std::move(port));
   }
   return ports;
+}
+
+/// The cascade that the options mean, checked; null after a message.
+static CascadeOp choose(Program &program, const std::string &entry,
+                        llvm::raw_ostream &os) {
+  CascadeOp cascade;
+  for (auto candidate : program.module->getOps<CascadeOp>()) {
+    if (entry.empty() ? isOfCut(candidate) : candidate.getSymName() != entry)
+      continue;
+    if (cascade) {
+      os << "several cascades: Options::entry says which";
+      return {};
+    }
+    cascade = candidate;
+  }
+  if (!cascade)
+    os << "there is no cascade " << entry;
+  return cascade;
+}
+
+/// Everything that code depends on besides the target.
+static std::vector<std::string> inputsOf(const Compiler::Options &options,
+                                         llvm::StringRef text,
+                                         llvm::StringRef name) {
+  std::vector<std::string> parts = {
+      text.str(), name.ends_with(".mlir") ? "mlir" : "attn", options.entry,
+      options.widePorts ? "f32" : ""};
+  for (auto &[constant, value] : options.consts) {
+    parts.push_back(constant);
+    parts.push_back(value);
+  }
+  return parts;
 }
 
 Result<Kernel> Compiler::compile(std::string_view text,
@@ -50,36 +104,52 @@ Result<Kernel> Compiler::compile(std::string_view text,
     os << message;
     return Result<Kernel>::failure(messages);
   };
+  auto target = codegenOptions(options.target);
+  if (!target)
+    return fail(llvm::toString(target.takeError()));
+  auto finish = [&](CachedKernel object, bool isCached) {
+    auto jit = Jit::link(std::move(object.object));
+    if (!jit)
+      return fail(llvm::toString(jit.takeError()));
+    auto code = std::make_shared<Kernel::Code>();
+    code->entry = (*jit)->find(symbolName(object.cascade));
+    code->jit = std::move(*jit);
+    code->name = std::move(object.cascade);
+    code->ports = describePorts(*code->entry);
+    code->isCached = isCached;
+    Kernel kernel;
+    kernel.code = std::move(code);
+    return Result<Kernel>(std::move(kernel));
+  };
+
+  KernelCache cache(options.cache ? *options.cache
+                                  : KernelCache::defaultDirectory());
+  std::vector<std::string> inputs = inputsOf(options, text, name);
+  std::string key = KernelCache::key(
+      llvm::SmallVector<llvm::StringRef>(inputs.begin(), inputs.end()),
+      *target);
+  if (auto known = cache.find(key))
+    return finish(std::move(*known), /*isCached=*/true);
+
   text::ImportOptions import;
   for (auto &[constant, value] : options.consts)
     import.consts[constant] = value;
   import.entry = options.entry;
   import.widePorts = options.widePorts;
   std::unique_ptr<Program> program = loadText(name, text, import, os);
-  if (!program)
-    return Result<Kernel>::failure(messages);
-  CascadeOp cascade;
-  for (auto candidate : program->module->getOps<CascadeOp>()) {
-    if (options.entry.empty() ? isOfCut(candidate)
-                              : candidate.getSymName() != options.entry)
-      continue;
-    if (cascade)
-      return fail("several cascades: Options::entry says which");
-    cascade = candidate;
-  }
+  CascadeOp cascade =
+      program ? choose(*program, options.entry, os) : CascadeOp();
   if (!cascade)
-    return fail("there is no cascade " + options.entry);
-  auto code = std::make_shared<Kernel::Code>();
-  code->name = cascade.getSymName().str();
-  code->ports = describePorts(cascade);
-  auto jit = jitCompile(*program, options.target, os);
-  if (!jit)
-    return fail(llvm::toString(jit.takeError()));
-  code->jit = std::move(*jit);
-  code->entry = code->jit->find(symbolName(code->name));
-  Kernel kernel;
-  kernel.code = std::move(code);
-  return kernel;
+    return Result<Kernel>::failure(messages);
+  auto generated = generateCode(*program, options.target, os);
+  if (!generated)
+    return fail(llvm::toString(generated.takeError()));
+  auto object = Jit::compileObject(std::move(*generated));
+  if (!object)
+    return fail(llvm::toString(object.takeError()));
+  std::string cascadeName = cascade.getSymName().str();
+  cache.store(key, cascadeName, (*object)->getBuffer());
+  return finish({cascadeName, std::move(*object)}, /*isCached=*/false);
 }
 
 Result<Kernel> Compiler::compileFile(const std::string &path) const {

@@ -4,6 +4,7 @@
 
 #include "attn/abi.h"
 #include "compiler/Codegen.h"
+#include "llvm/Support/MemoryBuffer.h"
 
 namespace llvm::orc {
 class LLJIT;
@@ -15,6 +16,12 @@ namespace attn {
 class Jit {
 public:
   ~Jit();
+  /// Optimised code of a module, as an object file.
+  static llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
+  compileObject(Generated generated);
+  /// Such an object file in this process.
+  static llvm::Expected<std::unique_ptr<Jit>>
+  link(std::unique_ptr<llvm::MemoryBuffer> object);
   static llvm::Expected<std::unique_ptr<Jit>> compile(Generated generated);
 
   const attn_library_info &library() const { return *info; }

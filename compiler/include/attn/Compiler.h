@@ -76,6 +76,9 @@ public:
   /// The table that attn_invoke takes; lives as long as the kernel.
   const attn_entry_desc *entry() const;
 
+  /// It was found compiled on disk (Compiler::Options::cache).
+  bool isCached() const;
+
 private:
   friend class Compiler;
   struct Code;
@@ -93,6 +96,11 @@ public:
     std::string entry;
     /// Ports of 16-bit reals (bf16, f16) are of f32; nothing else changes.
     bool widePorts = false;
+    /// Where compiled kernels are kept for other processes; "" keeps none. By
+    /// default $ATTN_CACHE_DIR, else `attnc` in the user's cache directory.
+    /// Kernels are found by their text, options, target and compiler; at most
+    /// 256 MB are kept.
+    std::optional<std::string> cache;
   };
 
   Compiler() = default;
