@@ -90,11 +90,13 @@ llvm::Expected<OwningOpRef<ModuleOp>> attn::schedule(Program &program,
 }
 
 llvm::Expected<Generated> attn::generateCode(Program &program, StringRef target,
-                                             llvm::raw_ostream &os) {
+                                             llvm::raw_ostream &os,
+                                             bool assemble) {
   SourceDiagnostics handler(*program.context, program.sources, os);
   auto options = codegenOptions(target);
   if (!options)
     return options.takeError();
+  options->assemble = assemble;
   auto scheduled = schedule(program, target);
   if (!scheduled)
     return scheduled.takeError();

@@ -20,9 +20,11 @@ llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> derive(Program &program);
 llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>>
 schedule(Program &program, llvm::StringRef target);
 
-/// LLVM IR of all cascades, not optimised. Diagnostics go to `os`.
+/// LLVM IR of all cascades, not optimised, and for GPUs PTX and (`assemble`)
+/// machine code. Diagnostics go to `os`.
 llvm::Expected<Generated> generateCode(Program &program, llvm::StringRef target,
-                                       llvm::raw_ostream &os = llvm::errs());
+                                       llvm::raw_ostream &os = llvm::errs(),
+                                       bool assemble = true);
 
 /// Code of all cascades in this process. Diagnostics go to `os`.
 llvm::Expected<std::unique_ptr<Jit>>

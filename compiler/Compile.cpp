@@ -55,7 +55,8 @@ int emitCode(const Options &options, Program &program) {
   auto codegen = codegenOptions(options.target);
   if (!codegen)
     return complain(codegen.takeError());
-  auto generated = generateCode(program, options.target);
+  auto generated = generateCode(program, options.target, llvm::errs(),
+                                /*assemble=*/kind == Artifact::Object);
   if (!generated)
     return complain(generated.takeError());
   if (codegen->gpu && kind != Artifact::Object)
