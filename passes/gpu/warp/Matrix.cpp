@@ -10,7 +10,7 @@ void gpu::copyRow(CodeBuilder &b, Value address, Value source, Value present) {
   Value global = LLVM::AddrSpaceCastOp::create(
       b, LLVM::LLVMPointerType::get(b.getContext(), /*global*/ 1), source);
   Value bytes = present ? b.select(present, b.i32(16), b.i32(0)) : b.i32(16);
-  inlineAsm(b, "cp.async.cg.shared.global [$0], [$1], 16, $2;",
+  inlineAsm(b, "cp.async.cg.shared.global.L2::256B [$0], [$1], 16, $2;",
             "r,l,r,~{memory}", {}, {address, global, bytes});
 }
 
