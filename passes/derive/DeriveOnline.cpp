@@ -43,6 +43,7 @@ struct DeriveOnline : attn::impl::AttnDeriveOnlineBase<DeriveOnline> {
     applyLaws(cascade);
     cascade->removeAttr(kStreamTileName);
     eraseDead(cascade);
+    absorbEnds(cascade);
   }
 };
 

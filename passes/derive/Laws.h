@@ -42,11 +42,18 @@ void noteRefusal(CascadeOp cascade, Law law, const llvm::Twine &statement,
 llvm::SmallVector<LawEvent> lawsOf(CascadeOp cascade);
 llvm::SmallVector<LawEvent> refusalsOf(CascadeOp cascade);
 
+/// On a sum that is the operand of others: computed once, not again for each
+/// tile of their streams.
+inline constexpr llvm::StringLiteral kOnceName = "attn.once";
+
 // Functions of the rows, one file each.
 void joinRanks(CascadeOp cascade);     // JoinRanks.cpp
 void separateSums(CascadeOp cascade);  // Separate.cpp
 void reassociate(CascadeOp cascade);   // Reassociate.cpp
 void deriveStreams(CascadeOp cascade); // Streams.cpp, Online.cpp
+
+/// Row-wise neighbours of kernels become their ends (KernelEnds.cpp).
+void absorbEnds(CascadeOp cascade);
 
 } // namespace attn
 #endif // ATTN_PASSES_DERIVE_LAWS_H

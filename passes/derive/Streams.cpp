@@ -339,10 +339,11 @@ bool Finder::collect(EinsumOp op, Stream &stream) {
           crossed.insert(rank);
           crossing.insert(def);
         }
+      // What was put before this sum to be computed once stays there.
       bool fits =
           (!def.isReduction() ||
            (isCommutative(def) && !compared.contains(def))) &&
-          !readsBasePoint(def);
+          !readsBasePoint(def) && !def->hasAttr(kOnceName);
       if (!crossesRows && fits && collect(def, stream))
         stream.points.insert(def);
       continue;

@@ -25,7 +25,7 @@ def cases():
 
 
 def expected():
-    return dict(passes={"n": (3, 1)}, kernels=1, workspace="linear",
+    return dict(passes={"n": (3, 1)}, kernels=1, workspace="none",
                 sequence=("m", "n"))
 
 

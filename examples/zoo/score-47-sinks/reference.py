@@ -31,8 +31,7 @@ def kv_cases():
 
 def expected():
     return dict(passes={"n": (3, 1), "c": (3, 1)}, kernels=1,
-                workspace="none", sequence=("m", "n", "c"),
-                today=dict(workspace="linear"))
+                workspace="none", sequence=("m", "n", "c"))
 
 
 def inputs_of(**learned):

@@ -160,7 +160,8 @@ void onlineLinear(Random &random) {
              }));
 }
 
-/// Pairs (v, u) as points c = v |u| + u, absent ones among them, either extent 0.
+/// Pairs (v, u) as points c = v |u| + u, absent ones among them, either extent
+/// 0.
 void fubini(Random &random) {
   size_t n = random.below(8), m = random.below(8);
   std::vector<double> x(n * m);
@@ -237,8 +238,42 @@ void merge(Random &random) {
   expectNear(a1 * repair(m1, most) + a2 * repair(m2, most), a);
 }
 
+/// sum[n](sum[f](a b) v) in both orders; conditions on n go with b, those on
+/// the result stay outside; a quotient of the result meets no sum of nothing.
+void reassoc(Random &random) {
+  Row row = random.row();
+  size_t features = random.below(5); // none, too
+  std::vector<double> a(features);
+  std::vector<std::vector<double>> b(features);
+  for (size_t f = 0; f < features; ++f) {
+    a[f] = random.normal();
+    for (size_t i = 0; i < row.size(); ++i)
+      b[f].push_back(random.normal());
+  }
+  double score = sum(row, [&](size_t i) {
+    double s = 0;
+    for (size_t f = 0; f < features; ++f)
+      s += a[f] * b[f][i];
+    return s * row.v[i];
+  });
+  double state = 0;
+  for (size_t f = 0; f < features; ++f)
+    state += a[f] * sum(row, [&](size_t i) { return b[f][i] * row.v[i]; });
+  expectNear(state, score);
+  bool any = features > 0 && sum(row, [](size_t) { return 1.0; }) > 0;
+  double z = any ? random.normal() : 0;
+  double divided = sum(row, [&](size_t i) {
+    double s = 0;
+    for (size_t f = 0; f < features; ++f)
+      s += a[f] * b[f][i] / z * row.v[i];
+    return s;
+  });
+  expectNear(any ? state / z : 0, divided);
+}
+
 const std::map<std::string, void (*)(Random &)> properties = {
     {"FUBINI", fubini},
+    {"REASSOC", reassoc},
     {"HOIST", hoist},
     {"ONLINE", online},
     {"ONLINE-LINEAR", onlineLinear},
@@ -270,6 +305,9 @@ TEST(Laws, Properties) {
 /// negative, a factor of another map than *.
 TEST(Laws, Refusals) {
   EXPECT_NE(std::max(-1.0 * 1, -1.0 * 2), -1.0 * std::max(1, 2));
+  // A mask on both ranks is no factor of either.
+  double q[] = {2, 3}, k[] = {5, 7}; // points n <= m
+  EXPECT_NE(q[0] * k[0], q[0] * (k[0] + k[1]));
   auto other = [](double x, double y) { return x + y + x * y; };
   EXPECT_NE(other(6.0 / 2, 1), other(6.0, 1) / 2);
 }
