@@ -17,19 +17,24 @@ namespace attn {
 
 using namespace attn;
 
+void attn::renormalise(CascadeOp cascade) {
+  eraseDead(cascade);
+  inlineMaps(cascade);
+  splitRanks(cascade);
+  shareEinsums(cascade.getBody().front());
+  eraseDead(cascade);
+  // Definitions came and went: which of them are recurrences, and how they
+  // are walked, is found anew.
+  (void)markRecurrences(cascade, /*diagnose=*/false);
+}
+
 namespace {
 
 struct Normalise : attn::impl::AttnNormaliseBase<Normalise> {
   void runOnOperation() override {
     CascadeOp cascade = getOperation();
     nameMonoids(cascade);
-    inlineMaps(cascade);
-    splitRanks(cascade);
-    shareEinsums(cascade.getBody().front());
-    eraseDead(cascade);
-    // Definitions came and went: which of them are recurrences, and how they
-    // are walked, is found anew.
-    (void)markRecurrences(cascade, /*diagnose=*/false);
+    renormalise(cascade);
   }
 };
 

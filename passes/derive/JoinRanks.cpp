@@ -7,8 +7,6 @@
 // What has both ranks on the way to them is computed at points of c. Done on a
 // copy, and kept if some stream then holds more than one of the reductions.
 #include "dialect/PrintExpr.h"
-#include "passes/cascade/Dependences.h"
-#include "passes/cascade/Normalise.h"
 #include "passes/derive/Laws.h"
 #include "passes/derive/Streams.h"
 
@@ -172,12 +170,7 @@ StringAttr Joiner::run(ArrayRef<EinsumOp> reductions) {
   // Copies read the originals of each other until here.
   for (EinsumOp op : reductions)
     op.getResult(0).replaceAllUsesWith(known.lookup(op.getResult(0)));
-  eraseDead(cascade);
-  inlineMaps(cascade);
-  splitRanks(cascade);
-  shareEinsums(cascade.getBody().front());
-  eraseDead(cascade);
-  (void)markRecurrences(cascade, /*diagnose=*/false);
+  renormalise(cascade);
   return whole;
 }
 

@@ -29,6 +29,8 @@ const LawRow &row(Law law);
 
 /// Applies all rows, each function once.
 void applyLaws(CascadeOp cascade);
+/// The form that normalisation gives, once more: a law wrote definitions.
+void renormalise(CascadeOp cascade); // DeriveOnline.cpp
 
 /// A law at a statement, with the condition that failed if it refused.
 struct LawEvent {
@@ -48,6 +50,9 @@ inline constexpr llvm::StringLiteral kOnceName = "attn.once";
 
 // Functions of the rows, one file each.
 void joinRanks(CascadeOp cascade);     // JoinRanks.cpp
+void unroll(CascadeOp cascade);        // Unroll.cpp
+void readDiagonals(CascadeOp cascade); // Diagonals.cpp
+void nestSums(CascadeOp cascade);      // NestSums.cpp
 void separateSums(CascadeOp cascade);  // Separate.cpp
 void reassociate(CascadeOp cascade);   // Reassociate.cpp
 void deriveStreams(CascadeOp cascade); // Streams.cpp, Online.cpp

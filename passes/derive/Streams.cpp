@@ -124,8 +124,24 @@ static bool readsBasePoint(EinsumOp op) {
   });
 }
 
-/// The same text for the same value, in whatever region it stands. Where a read
-/// is known to be inside of the tensor is no part of it: the value is the same.
+/// The value of a map that is read at its own coordinates; else null.
+static Value namedValue(ReadOp read) {
+  auto def = read.getTensor().getDefiningOp<EinsumOp>();
+  if (!def || def.isReduction() || def.getNumResults() != 1 ||
+      def.getRounded() || def->hasAttr("attn.scc"))
+    return {};
+  for (auto [index, rank] :
+       llvm::zip(read.getIndices(), read.getTensor().getType().getRanks())) {
+    auto argument = dyn_cast<BlockArgument>(index);
+    if (!argument || coordinateName(argument) != rank.getValue())
+      return {};
+  }
+  return def.getMapYield().getOperand(0);
+}
+
+/// The same text for the same value, in whatever region it stands, named or
+/// not. Where a read is known to be inside of the tensor is no part of it: the
+/// value is the same.
 static std::string textOf(Value value) {
   std::string text;
   llvm::raw_string_ostream os(text);
@@ -134,6 +150,9 @@ static std::string textOf(Value value) {
     return text;
   }
   Operation *op = value.getDefiningOp();
+  if (auto read = dyn_cast<ReadOp>(op))
+    if (Value named = namedValue(read))
+      return textOf(named);
   os << op->getName() << value.getType();
   auto read = dyn_cast<ReadOp>(op);
   if (!read || read.getBounds() == Bounds::data)
@@ -275,6 +294,8 @@ private:
   std::optional<Refusal> refuseEmpty(const Stream &stream, FormAnalysis &forms,
                                      EinsumOp op, const Form &form);
   bool isWorthwhile(const Stream &stream);
+  void dropValueRanks(Stream &stream);
+  bool runsApart(EinsumOp op, const Stream &stream);
   bool dependsOnOp(Operation *op, Operation *other);
 
   CascadeOp cascade;
@@ -289,6 +310,8 @@ private:
   DenseSet<StringAttr> crossed;
   llvm::SetVector<EinsumOp> crossing;
   bool givesRows = true;
+  /// Points that are a stream of their own, complete before this one.
+  DenseSet<Operation *> apart;
   bool fuseLate = true;
 };
 
@@ -322,7 +345,7 @@ bool Finder::collect(EinsumOp op, Stream &stream) {
   for (ReadOp read : readsOf(op)) {
     auto def = read.getTensor().getDefiningOp<EinsumOp>();
     if (!def || def.getNumResults() != 1 || claimed.contains(def) ||
-        finished.contains(def))
+        finished.contains(def) || apart.contains(def))
       continue;
     if (stream.reductions.contains(def) || stream.points.contains(def) ||
         stream.late.contains(def))
@@ -504,6 +527,80 @@ bool Finder::isWorthwhile(const Stream &stream) {
          stream.reductions.size() > 1;
 }
 
+/// Ranks of the values alone that are summed are no rows: points that are
+/// contractions would be computed again for each.
+void Finder::dropValueRanks(Stream &stream) {
+  if (llvm::none_of(stream.points,
+                    [](EinsumOp op) { return op.isReduction(); }))
+    return;
+  Ranks rows = stream.rows;
+  llvm::erase_if(rows, [&](StringAttr rank) {
+    return llvm::none_of(
+               stream.points,
+               [&](EinsumOp op) { return contains(op.getSpace(), rank); }) &&
+           llvm::all_of(stream.reductions, [&](EinsumOp op) {
+             return llvm::all_of(readsOf(op), [&](ReadOp read) {
+               NamedTensorType type = read.getTensor().getType();
+               return type.rankIndex(rank) < 0 ||
+                      type.rankIndex(stream.rank) >= 0;
+             });
+           });
+  });
+  if (!rows.empty())
+    stream.rows = rows;
+}
+
+/// A point that reduces its own rank in several passes wants a stream over that
+/// rank. It gets it where keeping its results is no more than a port: where
+/// they lack rows of this stream, so that each row would compute them again, or
+/// where they reduce what is computed from a port of all rows and this rank.
+bool Finder::runsApart(EinsumOp op, const Stream &stream) {
+  StringAttr rank = streamedRank(op);
+  if (!rank || !op.isReduction())
+    return false;
+  Ranks rows;
+  bool lacksRow = false;
+  for (StringAttr row : stream.rows)
+    if (contains(op.getSpace(), row))
+      rows.push_back(row);
+    else
+      lacksRow = true;
+  bool needsStatistic = false, isComputed = false;
+  SmallVector<EinsumOp> work{op};
+  DenseSet<Operation *> seen;
+  while (!work.empty())
+    for (ReadOp read : readsOf(work.pop_back_val())) {
+      auto def = read.getTensor().getDefiningOp<EinsumOp>();
+      if (!def || !seen.insert(def).second)
+        continue;
+      if (contains(def.getSpace(), rank)) {
+        isComputed |= def.isReduction() &&
+                      contains(def.getSpace(), stream.rank) &&
+                      llvm::all_of(rows, [&](StringAttr row) {
+                        return contains(def.getSpace(), row);
+                      });
+        work.push_back(def);
+      } else if (contains(def.getReduced(), rank)) {
+        needsStatistic = true;
+      } else if (!def.isReduction()) {
+        work.push_back(def);
+      }
+    }
+  if (!needsStatistic || (!lacksRow && !isComputed))
+    return false;
+  return llvm::any_of(cascade.getBody().getArgumentTypes(), [&](Type type) {
+    auto port = cast<NamedTensorType>(type);
+    auto has = [&](StringAttr row) { return port.rankIndex(row) >= 0; };
+    if (!has(stream.rank))
+      return false;
+    if (isComputed)
+      return llvm::all_of(rows, has);
+    return llvm::any_of(stream.rows, [&](StringAttr row) {
+      return !llvm::is_contained(rows, row) && has(row);
+    });
+  });
+}
+
 std::optional<Stream> Finder::attempt(EinsumOp sink, Stream &stream) {
   // A rank that is reduced on the way is no row: one that some accumulator
   // lacks, or else one of all, if it costs no point a second computation.
@@ -546,6 +643,13 @@ std::optional<Stream> Finder::attempt(EinsumOp sink, Stream &stream) {
                  contains(op.getSpace(), rank);
         }))
       return std::nullopt;
+  dropValueRanks(stream);
+  auto own = llvm::find_if(stream.points,
+                           [&](EinsumOp op) { return runsApart(op, stream); });
+  if (own != stream.points.end()) {
+    apart.insert(*own);
+    return attempt(sink, stream);
+  }
   // Points may lack a rank, but every further rank of theirs is their own.
   if (stream.rows.empty() || !isWorthwhile(stream))
     return std::nullopt;
@@ -565,6 +669,7 @@ std::optional<Stream> Finder::streamOf(EinsumOp sink) {
   Attribute refusals = cascade->getAttr("attn.refusals");
   givesRows = true;
   crossed.clear();
+  apart.clear();
   std::optional<Stream> stream = tryStream(sink);
   if (stream || crossed.empty())
     return stream;
@@ -616,6 +721,9 @@ void Finder::join(Stream &stream, ArrayRef<EinsumOp> candidates) {
     if (!collect(op, trial))
       continue;
     trial.reductions.insert(op);
+    if (llvm::any_of(trial.points,
+                     [&](EinsumOp point) { return runsApart(point, trial); }))
+      continue;
     // It shares if it, or a point that it brings, reads a member.
     auto reads = [&](EinsumOp member) {
       return !stream.isMember(member) &&

@@ -187,6 +187,57 @@ void fubini(Random &random) {
   expectNear(jointMost, most);
 }
 
+/// Rows first, then their results; rows without points among them.
+void nest(Random &random) {
+  double whole = 0, most = -inf, rows = 0, rowMost = -inf;
+  for (size_t m = 0, n = random.below(6); m < n; ++m) {
+    Row row = random.row();
+    double top = finite(max(row, 0, row.size()));
+    double own = sum(row, [&](size_t i) { return std::exp(row.x[i] - top); });
+    for (size_t i = 0; i < row.size(); ++i)
+      if (row.present[i]) {
+        whole += std::exp(row.x[i] - top);
+        most = std::max(most, row.x[i]);
+      }
+    rows += own;
+    rowMost = std::max(rowMost, max(row, 0, row.size()));
+  }
+  expectNear(rows, whole);
+  expectNear(rowMost, most);
+}
+
+/// Steps in a loop and one after the other, from none to a few.
+void unroll(Random &random) {
+  double a = random.normal(), b = random.normal(), z = random.normal();
+  auto f = [&](double x) { return a * x + b; };
+  double loop[5] = {z};
+  for (int k = 1; k < 5; ++k)
+    loop[k] = f(loop[k - 1]);
+  expectNear(loop[1], f(z));
+  expectNear(loop[2], f(f(z)));
+  expectNear(loop[4], f(f(f(f(z)))));
+}
+
+/// The diagonal of a product of matrices, computed alone.
+void demand(Random &random) {
+  size_t n = random.below(6), depth = random.below(4);
+  std::vector<double> q(n * depth), k(n * depth), product(n * n);
+  for (size_t i = 0; i < n * depth; ++i) {
+    q[i] = random.normal();
+    k[i] = random.normal();
+  }
+  for (size_t i = 0; i < n; ++i)
+    for (size_t j = 0; j < n; ++j)
+      for (size_t d = 0; d < depth; ++d)
+        product[i * n + j] += q[i * depth + d] * k[j * depth + d];
+  for (size_t i = 0; i < n; ++i) {
+    double own = 0;
+    for (size_t d = 0; d < depth; ++d)
+      own += q[i * depth + d] * k[i * depth + d];
+    expectNear(own, product[i * n + i]);
+  }
+}
+
 void onlineShift(Random &random) {
   Row row = random.row();
   double a = 0, m = -inf;
@@ -272,6 +323,9 @@ void reassoc(Random &random) {
 }
 
 const std::map<std::string, void (*)(Random &)> properties = {
+    {"UNROLL", unroll},
+    {"DEMAND", demand},
+    {"NEST", nest},
     {"FUBINI", fubini},
     {"REASSOC", reassoc},
     {"HOIST", hoist},
