@@ -1,0 +1,135 @@
+//===- Finish.cpp - what the states of a stream finish as -------*- C++ -*-===//
+// The last state with its late factors, 0 where no point was present, nothing
+// where the fibre does not exist.
+#include "passes/derive/Deriver.h"
+
+using namespace mlir;
+using namespace attn;
+
+/// Whether any point was present, over the ranks that presence depends on;
+/// null: every row has points or nothing depends on it.
+Value Deriver::anyPresent(EinsumOp op) {
+  Value yield = op.getMapYield().getOperand(0);
+  Ranks all = strings(op.getSpace());
+  all.append({n1, n0});
+  // Which ranks matter is known once the expression stands.
+  std::string name = nameOf(op, ".present");
+  auto build = [&](RankRef space) {
+    EinsumSpec spec{name,
+                    Ranks(space),
+                    {n0},
+                    ReduceAttr::get(b.getContext(), Reduce::any),
+                    b.getI1Type()};
+    spec.space.push_back(n1);
+    return buildEinsum(
+        b, op.getLoc(), spec,
+        [&](ExprBuilder &e, Coordinates &at) {
+          at[stream.rank] = wholeCoordinate(e, at);
+          Coordinates full = at;
+          for (StringAttr rank : strings(op.getSpace()))
+            if (!full.count(rank))
+              full[rank] = at[n0]; // does not occur
+          DenseMap<Value, Value> cache;
+          Value here = presence(e, op, yield, full, cache);
+          return e.where(here ? here : e.boolean(true), inside(e, at));
+        },
+        [&](ExprBuilder &e, Coordinates &) { return e.boolean(true); });
+  };
+  EinsumOp probe = build(with(op.getSpace(), {}));
+  Dependence dependence(probe.getMap().front());
+  auto used = dependence.of(probe.getMapYield().getOperand(0));
+  Ranks space;
+  for (auto [i, rank] : llvm::enumerate(with(op.getSpace(), {})))
+    if (used.test(i))
+      space.push_back(rank);
+  EinsumOp tile = probe;
+  if (space.size() + 1 != probe.getSpace().size()) {
+    tile = build(space);
+    probe.erase();
+  }
+  auto type = NamedTensorType::get(b.getContext(), strings(tile.getSpace()),
+                                   b.getI1Type());
+  auto placeholder =
+      UnrealizedConversionCastOp::create(b, op.getLoc(), type, ValueRange{});
+  Value state = recurrence(
+      name, space, b.getI1Type(), b.getBoolAttr(false),
+      [&](ExprBuilder &e, Coordinates &at) {
+        Coordinates before = at;
+        before[n1] = e.map(Fn::sub, {at[n1], e.integer(1)});
+        return e.map(Fn::or_, {e.read(placeholder.getResult(0), before),
+                               e.read(tile.getResult(0), at)});
+      });
+  placeholder.getResult(0).replaceAllUsesWith(state);
+  placeholder.erase();
+  return state;
+}
+
+/// A fibre that does not exist gives nothing: the guard of `op`, as a
+/// condition.
+Value Deriver::existing(ExprBuilder &e, EinsumOp op, Value value,
+                        Coordinates &at) {
+  if (op.getGuard().empty())
+    return value;
+  Block &guard = op.getGuard().front();
+  IRMapping mapping;
+  for (auto &[rank, argument] : coordinatesOf(strings(op.getSpace()), guard))
+    mapping.map(argument, at[rank]);
+  auto yield = cast<YieldOp>(guard.back());
+  Value exists = cloneExpr(
+      e.b, yield.getOperand(0), mapping, [&](Operation *def) -> Value {
+        auto read = dyn_cast<ReadOp>(def);
+        if (!read || !stream.isLate(read.getTensor()))
+          return {};
+        return readLate(e, read.getTensor(), at, Step::Final);
+      });
+  return e.where(value, exists);
+}
+
+/// The finished reduction: the last state, late factors applied.
+Value Deriver::finish(EinsumOp op) {
+  if (Value known = finals.lookup(op.getResult(0)))
+    return known;
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToEnd(body);
+  Form form = summandForm(forms, op);
+  // Only what multiplies may make a value of an empty row.
+  bool scales = llvm::any_of(form.factors, [](const LateFactor &late) {
+    return late.kind == LateFactor::Multiplies ||
+           late.kind == LateFactor::Divides;
+  });
+  Value present = scales ? anyPresent(op) : Value();
+  EinsumSpec spec;
+  std::string name = nameOf(op);
+  spec.name = name;
+  spec.space = strings(op.getSpace());
+  spec.element = cast<NamedTensorType>(op.getResultTypes()[0]).getElementType();
+  spec.rounded = op.getRounded();
+  auto value = [&](ExprBuilder &e, Coordinates &at) {
+    at[n1] = e.map(Fn::sub, {e.extent(n1), e.integer(1)});
+    Value result = e.read(running.lookup(op.getResult(0)), at);
+    for (const LateFactor &late : form.factors) {
+      Value value = readLate(e, late.tensor, at, Step::Final);
+      if (late.kind == LateFactor::Clears)
+        continue;
+      if (late.kind == LateFactor::Requires) {
+        Value none =
+            e.constant(identityOf(*op.builtinReduce(), result.getType()));
+        result = e.otherwise(e.where(result, isPresent(e, value)), none);
+        continue;
+      }
+      result = e.map(late.kind == LateFactor::Divides ? Fn::div : Fn::mul,
+                     {result, value});
+    }
+    // Whatever the other factors made of it.
+    for (const LateFactor &late : form.factors)
+      if (late.kind == LateFactor::Clears)
+        result = e.otherwise(readLate(e, late.tensor, at, Step::Final), result);
+    if (present)
+      result = e.otherwise(
+          e.where(result, e.read(present, at)),
+          e.constant(cast<TypedAttr>(e.b.getZeroAttr(result.getType()))));
+    return existing(e, op, result, at);
+  };
+  Value final = buildEinsum(b, op.getLoc(), spec, value).getResult(0);
+  return finals[op.getResult(0)] = final;
+}
