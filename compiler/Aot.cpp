@@ -26,6 +26,7 @@ llvm::Error attn::emitArtifact(Generated &generated, const Target &target,
     module.print(os, nullptr);
     return llvm::Error::success();
   }
+  CodegenScope scope(module);
   llvm::legacy::PassManager passes;
   auto type = kind == Artifact::Object ? llvm::CodeGenFileType::ObjectFile
                                        : llvm::CodeGenFileType::AssemblyFile;

@@ -82,6 +82,12 @@ llvm::Expected<OwningOpRef<ModuleOp>> attn::schedule(Program &program,
     if (!gpu)
       return gpu.takeError();
     tiles = {(*gpu)->streamTile, (*gpu)->laneTile, /*pack=*/true};
+  } else {
+    auto options = codegenOptions(target);
+    if (!options)
+      return options.takeError();
+    if (llvm::all_of(options->targets, [](auto *row) { return row->amx; }))
+      tiles.matrixLanes = 32;
   }
   return transformed(program, [&](PassManager &passes) {
     buildDerivation(passes, tiles);

@@ -139,6 +139,18 @@ static llvm::Error addKernels(Generated &result, Lowered &lowered,
   return llvm::Error::success();
 }
 
+/// What the kernels of a cascade want of the processor.
+static uint32_t kernelFlags(CascadeOp cascade, llvm::Module &module,
+                            const Target &target) {
+  uint32_t flags = 0;
+  // Exponentials of scores far below the largest are denormals, and slow.
+  if (!cascade.getBody().getOps<tile::KernelOp>().empty())
+    flags |= ATTN_ENTRY_FLUSH_DENORMALS;
+  if (target.amx && module.getFunction("llvm.x86.tdpbf16ps.internal"))
+    flags |= ATTN_ENTRY_USES_AMX;
+  return flags;
+}
+
 llvm::Expected<Generated> attn::generate(ModuleOp cascades,
                                          const CodegenOptions &options) {
   auto lowered = lowerCascades(cascades, options);
@@ -176,6 +188,8 @@ llvm::Expected<Generated> attn::generate(ModuleOp cascades,
       uint32_t flags = options.entryFlags;
       if (options.gpu)
         flags |= ATTN_ENTRY_CUDA;
+      else
+        flags |= kernelFlags(cascade, *result.module, *target);
       versions.push_back({name.str(), flags,
                           options.gpu ? lowered->slots[number] : 0,
                           result.module->getFunction(prefix + "_workspace"),
@@ -185,6 +199,25 @@ llvm::Expected<Generated> attn::generate(ModuleOp cascades,
   }
   tables.finish(compilerVersion(), result.manifest);
   return result;
+}
+
+CodegenScope::CodegenScope(const llvm::Module &module) {
+  if (!module.getFunction("llvm.x86.tdpbf16ps.internal"))
+    return;
+  auto &options = llvm::cl::getRegisteredOptions();
+  auto it = options.find("disable-lsr");
+  if (it == options.end())
+    return;
+  auto *found = static_cast<llvm::cl::opt<bool> *>(it->second);
+  if (*found)
+    return;
+  option = found;
+  option->setValue(true);
+}
+
+CodegenScope::~CodegenScope() {
+  if (option)
+    option->setValue(false);
 }
 
 void attn::optimise(llvm::Module &module, llvm::TargetMachine &machine) {

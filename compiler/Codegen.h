@@ -11,6 +11,7 @@
 #include "passes/cpu/LowerCascade.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
+#include "llvm/Support/CommandLine.h"
 
 namespace attn {
 
@@ -63,6 +64,18 @@ llvm::Expected<Generated> generate(mlir::ModuleOp cascades,
 
 /// The O2 pipeline for the module's targets.
 void optimise(llvm::Module &module, llvm::TargetMachine &machine);
+
+/// While it lives, machine code of `module` is made without strength reduction
+/// of loops if it uses a matrix unit: half of the time, for worse code there.
+class CodegenScope {
+public:
+  explicit CodegenScope(const llvm::Module &module);
+  ~CodegenScope();
+  CodegenScope(const CodegenScope &) = delete;
+
+private:
+  llvm::cl::opt<bool> *option = nullptr;
+};
 
 /// The command that compiled code is attributed to: "attnc 0.1.0".
 llvm::StringRef compilerVersion();

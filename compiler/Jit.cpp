@@ -41,6 +41,7 @@ Jit::compileObject(Generated generated) {
   auto emitter = builder->createTargetMachine();
   if (!emitter)
     return emitter.takeError();
+  CodegenScope scope(*generated.module);
   return llvm::orc::SimpleCompiler(**emitter)(*generated.module);
 }
 

@@ -28,6 +28,7 @@ void attn::buildDerivation(mlir::OpPassManager &passes,
 void attn::buildSchedule(mlir::OpPassManager &passes,
                          const TileSizes &tiles) {
   mlir::OpPassManager &cascade = passes.nest<CascadeOp>();
-  cascade.addPass(createAttnToTile({tiles.lanes, tiles.pack}));
+  cascade.addPass(
+      createAttnToTile({tiles.lanes, tiles.pack, tiles.matrixLanes}));
   cascade.addPass(createAttnPartition());
 }

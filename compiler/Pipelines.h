@@ -15,6 +15,8 @@ struct TileSizes {
   int64_t stream = 64, lanes = 64;
   /// Rows that share a quotient fill lanes where no others do.
   bool pack = false;
+  /// Rows where products are of bf16 alone and the target has a matrix unit.
+  int64_t matrixLanes = 0;
 };
 
 /// What every program goes through before anything is done with it. Changes

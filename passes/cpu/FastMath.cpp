@@ -54,14 +54,11 @@ static Value call512(CodeBuilder &b, StringRef name, ValueRange operands) {
 
 /// 2^x by the instructions made for it: fraction, polynomial on [0, 1), scale
 /// by the floor. They take care of infinities.
-static Value exp2By512(CodeBuilder &b, Value x) {
+static Value exp2By512(CodeBuilder &b, Value x, ArrayRef<double> coefficients) {
   constexpr int32_t fraction = 0x09; // x - floor(x), inexact unsignalled
   Value r =
       call512(b, "llvm.x86.avx512.mask.reduce.ps.512", {x, b.i32(fraction)});
-  Value p = polynomial(b, r,
-                       {0.00021612915010203737, 0.0012467846430147117,
-                        0.0096754515686448, 0.05548528061777622,
-                        0.2402293055524299, 0.6931470444433099, 1});
+  Value p = polynomial(b, r, coefficients);
   return call512(b, "llvm.x86.avx512.mask.scalef.ps.512", {p, x});
 }
 
@@ -70,7 +67,10 @@ static Value exp2Scaled(CodeBuilder &b, Value x, double scale) {
   Type type = x.getType();
   auto vector = dyn_cast<VectorType>(type);
   if (b.target.avx512 && vector && vector.getNumElements() == 16)
-    return exp2By512(b, scale == 1 ? x : b.mul(x, b.real(type, scale)));
+    return exp2By512(b, scale == 1 ? x : b.mul(x, b.real(type, scale)),
+                     {0.00021612915010203737, 0.0012467846430147117,
+                      0.0096754515686448, 0.05548528061777622,
+                      0.2402293055524299, 0.6931470444433099, 1});
   // Beyond these ends the result is 0 or infinite.
   x = clamp(b, x, -151 / scale, 129 / scale);
   // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
@@ -97,6 +97,27 @@ static Value exp2Scaled(CodeBuilder &b, Value x, double scale) {
   return b.mul(b.mul(p, power(half)), power(b.sub(n, half)));
 }
 
+/// An odd polynomial where |x| < 0.6, else 1 - 2 / (e^2x + 1).
+static Value hyperbolicTangent(CodeBuilder &b, Value x) {
+  Type type = x.getType();
+  Value one = b.real(type, 1), square = b.mul(x, x);
+  Value p = polynomial(b, square,
+                       {-0.005895154344325339, 0.020795968742487226,
+                        -0.053783829501912926, 0.13331924118734828,
+                        -0.3333329800186692});
+  Value small = fma(b, b.mul(x, square), p, x);
+  Value power = exp2Scaled(b, x, 2 * log2e);
+  Value large =
+      b.sub(one, arith::DivFOp::create(b, b.real(type, 2), b.add(power, one)));
+  Value isSmall = b.compare(CmpIPredicate::slt, square, b.real(type, 0.36));
+  return b.select(isSmall, small, large);
+}
+
+Value cpu::emitCoarseExp2(CodeBuilder &b, Value x) {
+  return exp2By512(
+      b, x, {0.07706713532431182, 0.22764488955307344, 0.6951168092974347, 1});
+}
+
 Value cpu::emitFastMath(CodeBuilder &b, Fn fn, Value x) {
   if (!getElementTypeOrSelf(x).isF32())
     return {};
@@ -105,6 +126,8 @@ Value cpu::emitFastMath(CodeBuilder &b, Fn fn, Value x) {
     return exp2Scaled(b, x, log2e);
   case Fn::exp2:
     return exp2Scaled(b, x, 1);
+  case Fn::tanh:
+    return hyperbolicTangent(b, x);
   default:
     return {};
   }

@@ -11,5 +11,9 @@ namespace attn::cpu {
 /// the value, right at infinities and NaN. Null if there is none for `fn`.
 mlir::Value emitFastMath(CodeBuilder &b, Fn fn, mlir::Value x);
 
+/// 2^x to about 1e-4 of the value, for what is then rounded to 16 bits: a
+/// vector of 16 f32 on a CPU with AVX-512.
+mlir::Value emitCoarseExp2(CodeBuilder &b, mlir::Value x);
+
 } // namespace attn::cpu
 #endif // ATTN_PASSES_CPU_FASTMATH_H

@@ -104,6 +104,7 @@ public:
   //===--- For kernels ----------------------------------------------------===//
 
   const Plan &getPlan() const { return plan; }
+  const CpuTarget &getTarget() const { return target; }
   /// A function PREFIX_stepK(invocation, begin, end, worker).
   mlir::func::FuncOp step(llvm::function_ref<void(StepFunction &)> body);
   /// A kernel for GPUs, in the same way; an item has a thread or a block.

@@ -16,7 +16,9 @@ def AttnToTile : Pass<"attn-to-tile", "::attn::CascadeOp"> {
                         "rows of a tile along its lanes">,
                  Option<"pack", "pack", "bool", "false",
                         "rows that share a quotient fill lanes where no others "
-                        "do: heads of a group, at one query">];
+                        "do: heads of a group, at one query">,
+                 Option<"matrixLanes", "matrix-lanes", "int64_t", "0",
+                        "lanes where all products are of bf16 tensors">];
   let dependentDialects = ["::attn::tile::TileDialect"];
 }
 

@@ -9,6 +9,25 @@ namespace attn {
 
 using namespace attn;
 
+/// Its products read tensors of bf16 alone.
+static bool isForMatrixUnit(KernelOp kernel) {
+  bool some = false;
+  for (auto op : kernel.getBody().getOps<EinsumOp>()) {
+    if (op.builtinReduce() != Reduce::sum)
+      continue;
+    llvm::SmallVector<ReadOp> reads(op.getMap().getOps<ReadOp>());
+    for (ReadOp read : reads) {
+      mlir::Operation *def = read.getTensor().getDefiningOp();
+      if (reads.size() < 2 || (def && def->getParentOp() == kernel))
+        continue;
+      some = true;
+      if (!read.getTensor().getType().getElementType().isBF16())
+        return false;
+    }
+  }
+  return some;
+}
+
 namespace {
 
 struct ToTile : attn::impl::AttnToTileBase<ToTile> {
@@ -22,7 +41,11 @@ struct ToTile : attn::impl::AttnToTileBase<ToTile> {
     // A kernel that is not covered stays: the general path runs it.
     for (KernelOp kernel : kernels)
       if (kernel.getSchedule() && kernel.getSchedule()->getStream())
-        (void)Tiler(cascade, kernel, lanes, pack, number++).run();
+        (void)Tiler(cascade, kernel,
+                    matrixLanes && isForMatrixUnit(kernel) ? matrixLanes
+                                                           : lanes,
+                    pack, number++)
+            .run();
   }
 };
 

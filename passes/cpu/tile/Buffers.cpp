@@ -21,7 +21,8 @@ bool cpu::mayBeView(tile::LoadOp load, Type stored) {
 // Assignment
 //===----------------------------------------------------------------------===//
 
-TileBuffers::TileBuffers(tile::KernelOp kernel) {
+TileBuffers::TileBuffers(tile::KernelOp kernel, Permission mayTake)
+    : mayTake(std::move(mayTake)) {
   assign(kernel.getBody().front());
 }
 
@@ -90,7 +91,7 @@ void TileBuffers::assign(Block &block) {
                 type.withMask(false) &&
             isOwned(operand) && isLastUse(operand, einsum))
           place = operand;
-      if (place)
+      if (place && (!mayTake || mayTake(einsum)))
         take(einsum.getResult(), bufferOf.lookup(place));
       else
         fresh(einsum.getResult());

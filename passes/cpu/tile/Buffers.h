@@ -25,7 +25,9 @@ struct Tile {
 
 class TileBuffers {
 public:
-  explicit TileBuffers(tile::KernelOp kernel);
+  /// `mayTake`: an einsum may be computed in place of one of its operands.
+  using Permission = std::function<bool(tile::EinsumOp)>;
+  explicit TileBuffers(tile::KernelOp kernel, Permission mayTake = {});
 
   /// Emits sizes and offsets; the total in bytes.
   mlir::Value
@@ -58,6 +60,7 @@ private:
   void layout(CodeBuilder &b, Buffer &buffer, mlir::Value &end,
               llvm::function_ref<mlir::Value(mlir::StringAttr)> extent);
 
+  Permission mayTake;
   std::vector<Buffer> buffers;
   llvm::DenseMap<mlir::Value, unsigned> bufferOf;
   llvm::DenseMap<std::pair<mlir::Operation *, unsigned>, unsigned> waiting;

@@ -133,16 +133,15 @@ void TileCopy::locate() {
   for (size_t j = 0; j < tensor; ++j) {
     auto moving = llvm::find_if(factors[j], [](int64_t f) { return f != 0; });
     if (moving == factors[j].end()) {
-      any = b.bitAnd(any, b.bitAnd(b.compare(CmpIPredicate::sge, first[j], zero),
-                                   b.compare(CmpIPredicate::slt, first[j],
-                                             s.extents[j])));
+      any = b.bitAnd(
+          any, b.bitAnd(b.compare(CmpIPredicate::sge, first[j], zero),
+                        b.compare(CmpIPredicate::slt, first[j], s.extents[j])));
       continue;
     }
     size_t axis = moving - factors[j].begin();
     Value factor = b.i64(*moving);
     auto stepsTo = [&](Value distance) -> Value {
-      return b.max(
-          b.createOrFold<arith::CeilDivSIOp>(distance, factor), zero);
+      return b.max(b.createOrFold<arith::CeilDivSIOp>(distance, factor), zero);
     };
     low[axis] = b.max(low[axis], stepsTo(b.sub(zero, first[j])));
     high[axis] = b.min(high[axis], stepsTo(b.sub(s.extents[j], first[j])));
@@ -151,8 +150,8 @@ void TileCopy::locate() {
   inside = any;
   for (size_t axis = 0; axis < axes(); ++axis) {
     inside = b.bitAnd(inside, equal(low[axis], 0));
-    inside = b.bitAnd(inside, b.compare(CmpIPredicate::eq, high[axis],
-                                        tile.sizes[axis]));
+    inside = b.bitAnd(
+        inside, b.compare(CmpIPredicate::eq, high[axis], tile.sizes[axis]));
     high[axis] = b.select(any, high[axis], low[axis]);
   }
   if (!axes())
@@ -216,8 +215,8 @@ void TileCopy::transfer(Value inTile, Value inTensor, bool vector) {
     Value present;
     if (tile.isMasked()) {
       Value bytes = t.load(shaped(b.getI8Type()), tile.mask, inTile);
-      present = b.compare(CmpIPredicate::ne, bytes,
-                          b.integer(bytes.getType(), 0));
+      present =
+          b.compare(CmpIPredicate::ne, bytes, b.integer(bytes.getType(), 0));
     }
     return storeCode(value, present, inTensor);
   }
@@ -310,12 +309,12 @@ void TileCopy::emitTransposed(ArrayRef<Value> from, ArrayRef<Value> to) {
         SmallVector<Value> rows;
         for (int64_t k = 0; k < lanes; ++k)
           rows.push_back(
-              isLoad
-                  ? toTile(decode(b, s.element,
-                                  rawLoad(place(inTensor, steps[last], k), true),
-                                  computeType()))
-                  : t.load(t.vectorOf(tile.element), tile.base,
-                           place(inTile, tile.strides[along], k)));
+              isLoad ? toTile(decode(
+                           b, s.element,
+                           rawLoad(place(inTensor, steps[last], k), true),
+                           computeType()))
+                     : t.load(t.vectorOf(tile.element), tile.base,
+                              place(inTile, tile.strides[along], k)));
         for (auto [k, row] : llvm::enumerate(transpose(rows))) {
           if (isLoad)
             t.store(row, tile.base, place(inTile, tile.strides[along], k));
@@ -371,8 +370,8 @@ void TileCopy::transferPoint(Value inTile, ArrayRef<Value> index) {
   Scalar scalar{fromTile(t.load(tile.element, tile.base, inTile)), {}, {}};
   if (tile.isMasked()) {
     Value byte = t.load(b.getI8Type(), tile.mask, inTile);
-    scalar.present = b.compare(CmpIPredicate::ne, byte,
-                               b.integer(byte.getType(), 0));
+    scalar.present =
+        b.compare(CmpIPredicate::ne, byte, b.integer(byte.getType(), 0));
   }
   StorageMap::store(b, s, index, scalar);
 }
@@ -406,6 +405,11 @@ void TileCopy::emitLoad(Value result, bool viewable) {
   locate();
   auto copy = [&] {
     Values none(low.size(), b.i64(0));
+    // A transposition is much code: once for both cases.
+    if (inner && axes() && *inner + 1 != axes()) {
+      b.ifThen(b.bitNot(inside), [&] { t.fill(tile, zero, false); });
+      return emitBox(low, high);
+    }
     b.ifElse(
         inside,
         [&] {
@@ -465,10 +469,10 @@ void TileCopy::emitStore() {
       });
 }
 
-void cpu::emitTileLoad(TileLowering &t, tile::LoadOp op) {
+void cpu::emitTileLoad(TileLowering &t, tile::LoadOp op, bool mayView) {
   const Storage &s = t.outside.storage(op.getTensor());
   TileCopy(t, s, t.buffer(op.getResult()), op.getIndices(), true)
-      .emitLoad(op.getResult(), mayBeView(op, s.element));
+      .emitLoad(op.getResult(), mayView && mayBeView(op, s.element));
 }
 
 void cpu::emitTileStore(TileLowering &t, tile::StoreOp op) {

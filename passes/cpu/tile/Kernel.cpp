@@ -57,18 +57,14 @@ Value cpu::tileGridItems(CodeBuilder &b, tile::KernelOp kernel,
   return items;
 }
 
-void cpu::lowerTileKernel(CodeBuilder &b, tile::KernelOp kernel,
-                          TileSurroundings &outside, Value begin, Value end,
-                          Value scratch) {
-  TileBuffers buffers(kernel);
-  buffers.emitLayout(b, [&](StringAttr rank) { return outside.extent(rank); });
-  TileLowering lowering(b, outside, kernel, buffers, scratch);
+void cpu::emitGrid(TileLowering &lowering, Value begin, Value end) {
+  CodeBuilder &b = lowering.b;
   lowering.loop(begin, end, 1, [&](Value item) {
-    SmallVector<StringAttr> grid = strings(kernel.getGrid());
+    SmallVector<StringAttr> grid = strings(lowering.kernel.getGrid());
     SmallVector<Value> coordinates(grid.size());
     Value rest = item;
     for (size_t axis = grid.size(); axis-- > 0;) {
-      Value extent = outside.extent(grid[axis]);
+      Value extent = lowering.outside.extent(grid[axis]);
       coordinates[axis] =
           axis ? Value(arith::RemSIOp::create(b, rest, extent)) : rest;
       if (axis)
@@ -76,6 +72,15 @@ void cpu::lowerTileKernel(CodeBuilder &b, tile::KernelOp kernel,
     }
     lowering.emitPoint(coordinates);
   });
+}
+
+void cpu::lowerTileKernel(CodeBuilder &b, tile::KernelOp kernel,
+                          TileSurroundings &outside, Value begin, Value end,
+                          Value scratch) {
+  TileBuffers buffers(kernel);
+  buffers.emitLayout(b, [&](StringAttr rank) { return outside.extent(rank); });
+  TileLowering lowering(b, outside, kernel, buffers, scratch);
+  emitGrid(lowering, begin, end);
 }
 
 void cpu::lowerTileKernelAt(CodeBuilder &b, tile::KernelOp kernel,

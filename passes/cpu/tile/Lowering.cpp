@@ -154,32 +154,36 @@ void TileLowering::emitPoint(ValueRange coordinates) {
   emitBlock(body);
 }
 
-void TileLowering::emitBlock(Block &block) {
-  for (Operation &op : block)
-    llvm::TypeSwitch<Operation *>(&op)
-        .Case([&](tile::LoadOp load) { emitTileLoad(*this, load); })
-        .Case([&](tile::StoreOp store) { emitTileStore(*this, store); })
-        .Case([&](tile::EinsumOp einsum) { emitTileEinsum(*this, einsum); })
-        .Case([&](tile::StreamOp stream) { emitStream(stream); })
-        .Case([&](tile::YieldOp) {})
-        .Default([&](Operation *scalar) { scalars.emit(scalar); });
+void TileLowering::emit(Operation &op) {
+  if (hook && hook->emit(op))
+    return;
+  llvm::TypeSwitch<Operation *>(&op)
+      .Case([&](tile::LoadOp load) { emitTileLoad(*this, load); })
+      .Case([&](tile::StoreOp store) { emitTileStore(*this, store); })
+      .Case([&](tile::EinsumOp einsum) { emitTileEinsum(*this, einsum); })
+      .Case([&](tile::StreamOp stream) { emitStream(stream); })
+      .Case([&](tile::YieldOp) {})
+      .Default([&](Operation *scalar) { scalars.emit(scalar); });
 }
 
-/// A loop bound as i64; an absent one is 0.
+void TileLowering::emitBlock(Block &block) {
+  for (Operation &op : block)
+    emit(op);
+}
+
 Value TileLowering::integer(Value name) {
   Scalar scalar = scalars.lookup(name);
   Value wide = wideInteger(b, scalar);
   return scalar.present ? b.select(scalar.present, wide, b.i64(0)) : wide;
 }
 
-/// A bool as i1; an absent one is false.
 Value TileLowering::holds(Value name) {
   Scalar scalar = scalars.lookup(name);
   return scalar.present ? b.bitAnd(scalar.present, scalar.value)
                         : scalar.value;
 }
 
-void TileLowering::emitStream(tile::StreamOp stream) {
+void TileLowering::startStates(tile::StreamOp stream) {
   Block &body = stream.getBody().front();
   for (auto [argument, init] :
        llvm::zip(body.getArguments().drop_front(), stream.getInit())) {
@@ -190,6 +194,18 @@ void TileLowering::emitStream(tile::StreamOp stream) {
       copyTile(start, state);
     setTile(argument, state);
   }
+}
+
+void TileLowering::finishStates(tile::StreamOp stream) {
+  for (auto [result, argument] :
+       llvm::zip(stream.getResults(),
+                 stream.getBody().front().getArguments().drop_front()))
+    setTile(result, tile(argument));
+}
+
+void TileLowering::emitStream(tile::StreamOp stream) {
+  Block &body = stream.getBody().front();
+  startStates(stream);
   using arith::CmpIPredicate;
   Value fullLower = integer(stream.getFullLower());
   Value fullUpper = integer(stream.getFullUpper());
@@ -232,7 +248,5 @@ void TileLowering::emitStream(tile::StreamOp stream) {
        });
   full = outer;
   scalars.setFull(full);
-  for (auto [result, argument] :
-       llvm::zip(stream.getResults(), body.getArguments().drop_front()))
-    setTile(result, tile(argument));
+  finishStates(stream);
 }

@@ -10,6 +10,14 @@
 
 namespace attn::cpu {
 
+/// Emits some operations of a kernel in its own way.
+class TileHook {
+public:
+  virtual ~TileHook() = default;
+  /// True: the operation has been emitted.
+  virtual bool emit(mlir::Operation &op) = 0;
+};
+
 class TileLowering {
   using Value = mlir::Value;
 
@@ -21,7 +29,10 @@ public:
 
   /// One grid point; `coordinates` are i64.
   void emitPoint(mlir::ValueRange coordinates);
+  void emit(mlir::Operation &op);
 
+  /// Asked first about every operation.
+  TileHook *hook = nullptr;
   CodeBuilder &b;
   TileSurroundings &outside;
   tile::KernelOp kernel;
@@ -63,21 +74,29 @@ public:
   void fill(const Tile &tile, Value scalar, bool present);
   /// Gives mask bytes to a tile that is known to be whole.
   void settleMask(Tile &tile);
+  void copyTile(const Tile &from, const Tile &to);
+
+  void emitBlock(mlir::Block &block);
+  /// The states of a stream are where they start.
+  void startStates(tile::StreamOp stream);
+  /// Results of a stream that has ended.
+  void finishStates(tile::StreamOp stream);
+  /// A loop bound as i64; an absent one is 0.
+  Value integer(Value scalar);
+  /// A bool as i1; an absent one is false.
+  Value holds(Value scalar);
 
 private:
-  void emitBlock(mlir::Block &block);
   void emitStream(tile::StreamOp stream);
-  void copyTile(const Tile &from, const Tile &to);
   void fillBytes(const Tile &tile, Value base, Value scalar);
-  Value integer(Value scalar);
-  Value holds(Value scalar);
 
   TileBuffers &buffers;
   Value scratch;
   llvm::DenseMap<Value, Tile> tiles;
 };
 
-void emitTileLoad(TileLowering &lowering, tile::LoadOp op);
+/// `mayView`: the tensor's own memory may serve as the tile's.
+void emitTileLoad(TileLowering &lowering, tile::LoadOp op, bool mayView = true);
 void emitTileStore(TileLowering &lowering, tile::StoreOp op);
 void emitTileEinsum(TileLowering &lowering, tile::EinsumOp op);
 

@@ -1,6 +1,7 @@
 //===- TileStep.cpp - tile kernels as steps of a cascade --------*- C++ -*-===//
 #include "passes/cpu/LowerCascade.h"
-#include "passes/cpu/tile/TileToCpu.h"
+#include "passes/cpu/matrix/Amx.h"
+#include "passes/cpu/matrix/Stream.h"
 
 using namespace mlir;
 using namespace attn;
@@ -25,10 +26,100 @@ private:
 };
 } // namespace
 
+/// Starts `step` over the grid.
+static void startGrid(func::FuncOp step, tile::KernelOp kernel,
+                      CascadeLowering &lowering) {
+  lowering.parallelFor(
+      step,
+      [&](RunFunction &run) {
+        return tileGridItems(run.frame.prologue, kernel, [&](StringAttr rank) {
+          return run.frame.extent(rank);
+        });
+      },
+      [&](RunFunction &run) { return run.b.i64(1); });
+}
+
+/// Tiles of a kernel on a matrix unit: what waits for another step to end is
+/// not overwritten.
+static TileBuffers matrixBuffers(tile::KernelOp kernel,
+                                 const MatrixRoles &roles) {
+  return TileBuffers(kernel, [&roles](tile::EinsumOp op) {
+    return roles.product(op) || roles.isRepair(op) || !roles.isInStream(op);
+  });
+}
+
+/// The kernel on a matrix unit, after a step for each operand that is laid out
+/// anew.
+static void lowerMatrixStep(tile::KernelOp kernel, const MatrixRoles &roles,
+                            CascadeLowering &lowering) {
+  SmallVector<unsigned> slots;
+  for (const MatrixProduct &p : roles.products) {
+    slots.push_back(0);
+    if (!p.turned)
+      continue;
+    Panels panels(p);
+    slots.back() = lowering.requestSlot([p](CodeBuilder &b, Frame &frame) {
+      return Panels(p).bytes(
+          b, [&](StringAttr rank) { return frame.extent(rank); });
+    });
+    func::FuncOp turn = lowering.step([&](StepFunction &f) {
+      StepSurroundings outside(kernel, f);
+      TileBuffers none = matrixBuffers(kernel, roles);
+      Value scratch = f.frame.scratch(f.b, f.worker);
+      Value memory = f.frame.slot(slots.back());
+      tile::LoadOp load = p.left;
+      const Storage &s = outside.storage(load.getTensor());
+      TileLowering code(f.b, outside, kernel, none, scratch);
+      code.loop(f.begin, f.end, 1, [&](Value item) {
+        panels.emitTurn(code, s, memory, item, scratch,
+                        [&](StringAttr rank) { return outside.extent(rank); });
+      });
+    });
+    lowering.parallelFor(
+        turn,
+        [&](RunFunction &run) {
+          return panels.items(run.frame.prologue, [&](StringAttr rank) {
+            return run.frame.extent(rank);
+          });
+        },
+        [&](RunFunction &run) { return run.b.i64(1); });
+  }
+  lowering.requestScratch(
+      [=, bytes = matrixScratchBytes(roles)](CodeBuilder &b, Frame &frame) {
+        MatrixRoles roles(kernel);
+        Value tiles =
+            matrixBuffers(kernel, roles).emitLayout(b, [&](StringAttr rank) {
+              return frame.extent(rank);
+            });
+        return b.add(tiles, b.i64(bytes));
+      });
+  func::FuncOp step = lowering.step([&](StepFunction &f) {
+    StepSurroundings outside(kernel, f);
+    TileBuffers buffers = matrixBuffers(kernel, roles);
+    Value tiles = buffers.emitLayout(
+        f.b, [&](StringAttr rank) { return outside.extent(rank); });
+    Value scratch = f.frame.scratch(f.b, f.worker);
+    TileLowering code(f.b, outside, kernel, buffers, scratch);
+    SmallVector<Value> panels;
+    for (auto [p, slot] : llvm::zip(roles.products, slots))
+      panels.push_back(p.turned ? f.frame.slot(slot) : Value());
+    MatrixStream stream(code, roles, f.b.gep(f.b.getI8Type(), scratch, tiles),
+                        panels);
+    code.hook = &stream;
+    emitGrid(code, f.begin, f.end);
+  });
+  startGrid(step, kernel, lowering);
+}
+
 LogicalResult cpu::lowerTileStep(tile::KernelOp kernel,
                                  CascadeLowering &lowering) {
   if (failed(prepareTileKernel(kernel)))
     return failure();
+  if (lowering.getTarget().amx)
+    if (MatrixRoles roles(kernel); roles.reason.empty()) {
+      lowerMatrixStep(kernel, roles, lowering);
+      return success();
+    }
   lowering.requestScratch([kernel](CodeBuilder &b, Frame &frame) {
     return tileScratchBytes(
         b, kernel, [&](StringAttr rank) { return frame.extent(rank); });
@@ -38,14 +129,7 @@ LogicalResult cpu::lowerTileStep(tile::KernelOp kernel,
     lowerTileKernel(f.b, kernel, outside, f.begin, f.end,
                     f.frame.scratch(f.b, f.worker));
   });
-  lowering.parallelFor(
-      step,
-      [&](RunFunction &run) {
-        return tileGridItems(run.frame.prologue, kernel, [&](StringAttr rank) {
-          return run.frame.extent(rank);
-        });
-      },
-      [&](RunFunction &run) { return run.b.i64(1); });
+  startGrid(step, kernel, lowering);
   return success();
 }
 

@@ -52,6 +52,10 @@ void lowerTileKernelAt(CodeBuilder &b, tile::KernelOp kernel,
                        const llvm::DenseMap<mlir::StringAttr, mlir::Value> &at,
                        mlir::Value scratch);
 
+class TileLowering;
+/// All of `begin` to `end`, row major, by `lowering`.
+void emitGrid(TileLowering &lowering, mlir::Value begin, mlir::Value end);
+
 class CascadeLowering;
 
 /// The kernel as a step of its cascade: a function over the grid, its scratch

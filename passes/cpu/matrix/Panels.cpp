@@ -1,0 +1,164 @@
+//===- Panels.cpp - a tensor laid out for the matrix unit -------*- C++ -*-===//
+#include "passes/cpu/matrix/Panels.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/cpu/matrix/Amx.h"
+
+using namespace mlir;
+using namespace attn;
+using namespace attn::cpu;
+using arith::CmpIPredicate;
+
+ArrayRef<StringAttr> Panels::ranks() const {
+  tile::LoadOp load = product.left;
+  return cast<NamedTensorType>(load.getTensor().getType()).getRanks();
+}
+
+Value Panels::blocksOfRows(CodeBuilder &b, Extent extent) const {
+  return b.createOrFold<arith::CeilDivSIOp>(extent(ranks()[product.rowAxis]),
+                                            b.i64(product.depth));
+}
+
+Value Panels::items(CodeBuilder &b, Extent extent) const {
+  Value count = blocksOfRows(b, extent);
+  for (auto [axis, rank] : llvm::enumerate(ranks().drop_back()))
+    if (axis != product.rowAxis)
+      count = b.mul(count, extent(rank));
+  return b.add(count, b.i64(1)); // the last one is zeros
+}
+
+Value Panels::bytes(CodeBuilder &b, Extent extent) const {
+  return b.mul(items(b, extent), b.i64(blockBytes() + 1));
+}
+
+Value Panels::address(CodeBuilder &b, Value memory, Value block) const {
+  return b.gep(b.getI8Type(), memory, b.mul(block, b.i64(blockBytes())));
+}
+
+Value Panels::flagAddress(CodeBuilder &b, Value memory, Value block,
+                          Extent extent) const {
+  Value offset = b.add(b.mul(items(b, extent), b.i64(blockBytes())), block);
+  return b.gep(b.getI8Type(), memory, offset);
+}
+
+Value Panels::blockOf(CodeBuilder &b, ArrayRef<Value> indices,
+                      Extent extent) const {
+  Value block = b.i64(0), inside;
+  for (auto [axis, rank] : llvm::enumerate(ranks().drop_back())) {
+    inside = b.both(inside, b.ult(indices[axis], extent(rank)));
+    if (axis != product.rowAxis)
+      block = b.add(b.mul(block, extent(rank)), indices[axis]);
+  }
+  Value step =
+      arith::DivUIOp::create(b, indices[product.rowAxis], b.i64(product.depth));
+  block = b.add(b.mul(block, blocksOfRows(b, extent)), step);
+  Value zeros = b.sub(items(b, extent), b.i64(1));
+  return b.select(inside, block, zeros);
+}
+
+/// Lane j of row i becomes lane i of row j, in log2 steps of two-row shuffles.
+static void transpose(CodeBuilder &b, MutableArrayRef<Value> rows) {
+  int64_t n = rows.size();
+  for (int64_t step = n / 2; step; step /= 2) {
+    SmallVector<int64_t> upper, lower;
+    for (int64_t lane = 0; lane < n; ++lane) {
+      upper.push_back(lane & step ? n + lane - step : lane);
+      lower.push_back(lane & step ? n + lane : lane + step);
+    }
+    for (int64_t i = 0; i < n; ++i) {
+      if (i & step)
+        continue;
+      Value x = rows[i], y = rows[i + step];
+      rows[i] = vector::ShuffleOp::create(b, x, y, upper);
+      rows[i + step] = vector::ShuffleOp::create(b, x, y, lower);
+    }
+  }
+}
+
+void Panels::emitTurn(TileLowering &t, const Storage &s, Value memory,
+                      Value item, Value scratch, Extent extent) const {
+  CodeBuilder &b = t.b;
+  auto shorts = VectorType::get({16}, b.getI16Type());
+  auto words = VectorType::get({16}, b.getI32Type());
+  Value zeros =
+      b.compare(CmpIPredicate::eq, item, b.sub(items(b, extent), b.i64(1)));
+  // The block's first point, and how many of its rows there are.
+  auto some = [&](Value size) { return b.max(size, b.i64(1)); };
+  Value rest = item, count = some(blocksOfRows(b, extent));
+  Value first =
+      b.mul(arith::RemUIOp::create(b, rest, count), b.i64(product.depth));
+  rest = arith::DivUIOp::create(b, rest, count);
+  Value origin = b.i64(0);
+  for (size_t axis = ranks().size() - 1; axis-- > 0;) {
+    if (axis == product.rowAxis)
+      continue;
+    Value size = some(extent(ranks()[axis]));
+    origin = b.add(
+        origin, b.mul(arith::RemUIOp::create(b, rest, size), s.strides[axis]));
+    rest = arith::DivUIOp::create(b, rest, size);
+  }
+  Value rowStride = s.strides[product.rowAxis], stride = s.strides.back();
+  origin = b.add(origin, b.mul(first, rowStride));
+  Value rows =
+      b.select(zeros, b.i64(0), b.sub(extent(ranks()[product.rowAxis]), first));
+  Value isPlain = b.compare(CmpIPredicate::eq, stride, b.i64(1));
+
+  // A row of a tile into scratch memory.
+  auto fetch = [&](Value number, Value column, Value to) {
+    Value at =
+        b.add(origin, b.add(b.mul(number, rowStride), b.mul(column, stride)));
+    Value inside = b.compare(CmpIPredicate::slt, number, rows);
+    b.ifThen(b.bitNot(inside),
+             [&] { t.store(b.integer(shorts, 0), scratch, to); });
+    b.ifThen(b.bitAnd(inside, isPlain),
+             [&] { t.store(t.load(shorts, s.base, at), scratch, to); });
+    b.ifThen(b.bitAnd(inside, b.bitNot(isPlain)), [&] {
+      t.loop(b.i64(0), b.i64(16), 1, [&](Value i) {
+        t.store(t.load(b.getI16Type(), s.base, b.add(at, b.mul(stride, i))),
+                scratch, b.add(to, i));
+      });
+    });
+  };
+  Value exponent = b.integer(shorts, 0x7f80);
+  Value block = address(b, memory, item);
+  Value flag = flagAddress(b, memory, item, extent);
+  b.store(b.integer(b.getI8Type(), 0), flag);
+  int64_t depthTiles = product.depth / amx::tileDepth;
+  int64_t columnTiles = product.columns / amx::tileRows;
+  t.loop(b.i64(0), b.i64(columnTiles), 1, [&](Value columnTile) {
+    Value column = b.mul(columnTile, b.i64(amx::tileRows));
+    t.loop(b.i64(0), b.i64(depthTiles), 1, [&](Value depthTile) {
+      Value depth = b.mul(depthTile, b.i64(amx::tileDepth));
+      Value wrong =
+          t.loop(b.i64(0), b.i64(amx::tileDepth), 1,
+                 {b.integer(shorts.clone(b.getI1Type()), 0)},
+                 [&](Value row, ValueRange in) -> TileLowering::Values {
+                   Value to = b.mul(row, b.i64(16));
+                   fetch(b.add(depth, row), column, to);
+                   Value x = t.load(shorts, scratch, to);
+                   Value bad = b.compare(CmpIPredicate::eq,
+                                         b.bitAnd(x, exponent), exponent);
+                   t.store(b.select(bad, b.integer(shorts, 0), x), scratch, to);
+                   return {b.bitOr(in[0], bad)};
+                 })[0];
+      Value any =
+          vector::ReductionOp::create(b, vector::CombiningKind::OR, wrong);
+      b.ifThen(any, [&] { b.store(b.integer(b.getI8Type(), 1), flag); });
+      // Pairs of rows as words, then turned.
+      SmallVector<Value> turned;
+      for (int64_t i = 0; i < 16; ++i) {
+        auto word = [&](int64_t row) {
+          return arith::ExtUIOp::create(
+              b, words, t.load(shorts, scratch, b.i64(16 * row)));
+        };
+        Value high =
+            arith::ShLIOp::create(b, word(2 * i + 1), b.integer(words, 16));
+        turned.push_back(b.bitOr(word(2 * i), high));
+      }
+      transpose(b, turned);
+      Value tile = b.add(b.mul(columnTile, b.i64(depthTiles)), depthTile);
+      Value at = b.mul(tile, b.i64(amx::tileBytes / 4));
+      for (auto [i, value] : llvm::enumerate(turned))
+        t.store(value, block, b.add(at, b.i64(16 * i)));
+    });
+  });
+}

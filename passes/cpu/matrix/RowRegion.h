@@ -1,0 +1,38 @@
+//===- RowRegion.h - scalar code of rows, at its cheapest -------*- C++ -*-===//
+// What is absent for being -inf needs no mask where -inf has the same effect:
+// presence is told by the value where it can be, and forgotten where an absent
+// point would add nothing anyway.
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_PASSES_CPU_MATRIX_ROWREGION_H
+#define ATTN_PASSES_CPU_MATRIX_ROWREGION_H
+
+#include "passes/cpu/tile/TileRegion.h"
+
+namespace attn::cpu {
+
+class RowRegion : public TileRegion {
+public:
+  /// `coarse`: exponentials are rounded to 16 bits in the end.
+  RowRegion(CodeBuilder &b, TileSurroundings &outside, mlir::Value full,
+            bool coarse)
+      : TileRegion(b, outside, b.getF32Type(), full), coarse(coarse) {}
+
+protected:
+  Scalar emitMap(MapOp op) override;
+
+private:
+  bool coarse;
+};
+
+/// x, if `present` is x != -inf.
+mlir::Value aboveMinusInfinity(mlir::Value present);
+/// Is `value` 0 where `present` is false? `isAbove`: the value is never -inf.
+bool isZeroWhenAbsent(mlir::Value value, mlir::Value present,
+                      llvm::function_ref<bool(mlir::Value)> isAbove);
+/// `flag` without what is always true; null: true.
+mlir::Value simplifiedFlag(mlir::Value flag);
+/// v, if `value` is v times a positive constant.
+std::pair<mlir::Value, double> positiveMultiple(mlir::Value value);
+
+} // namespace attn::cpu
+#endif // ATTN_PASSES_CPU_MATRIX_ROWREGION_H

@@ -1,0 +1,383 @@
+//===- Rows.cpp - one phase of a step, two rows at a time -------*- C++ -*-===//
+#include "passes/cpu/matrix/Rows.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Matchers.h"
+#include "passes/cpu/matrix/RowRegion.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace attn;
+using namespace attn::cpu;
+using arith::CmpIPredicate;
+
+constexpr int32_t minusInfinityBits = int32_t(0xff800000);
+
+/// Rounds to nearest, ties away from 0.
+Value cpu::packPair(CodeBuilder &b, Value even, Value odd) {
+  Type ints = b.like(even.getType(), b.getI32Type());
+  auto rounded = [&](Value x) {
+    return b.add(arith::BitcastOp::create(b, ints, x), b.integer(ints, 0x8000));
+  };
+  // LLVM would make one slow permutation of a shift that it knows and the rest.
+  Value low =
+      LLVM::InlineAsmOp::create(
+          b, ints, ValueRange{rounded(even)}, "vpsrld $$16, $1, $0", "=v,v",
+          /*has_side_effects=*/false,
+          /*is_align_stack=*/false, LLVM::TailCallKind::None,
+          LLVM::AsmDialectAttr::get(b.getContext(), LLVM::AsmDialect::AD_ATT),
+          ArrayAttr())
+          .getResult(0);
+  return b.bitOr(b.bitAnd(rounded(odd), b.integer(ints, int32_t(0xffff0000))),
+                 low);
+}
+
+RowPhase::RowPhase(TileLowering &t, const MatrixRoles &roles,
+                   const MatrixRoles::Phase &phase, Value full, Place factor)
+    : t(t), b(t.b), roles(roles), phase(phase), full(full),
+      factor(std::move(factor)) {}
+
+//===----------------------------------------------------------------------===//
+// Elements
+//===----------------------------------------------------------------------===//
+
+bool RowPhase::has(Value tile, StringAttr rank) const {
+  return cast<tile::TileType>(tile.getType()).rankIndex(rank.getValue()) >= 0;
+}
+
+RowPhase::Key RowPhase::keyOf(Value tile, int64_t row, int64_t vector) const {
+  return {tile, has(tile, roles.row) ? row : -1,
+          has(tile, roles.lane) ? vector : -1};
+}
+
+/// `x == -inf ? c : x` with a finite c.
+static bool avoidsMinusInfinity(Value tile) {
+  auto op = tile.getDefiningOp<tile::EinsumOp>();
+  if (!op || op.getMonoid())
+    return false;
+  auto other = op.getMap().front().back().getOperand(0).getDefiningOp<ElseOp>();
+  auto where = other ? other.getValue().getDefiningOp<WhereOp>() : WhereOp();
+  auto test = where ? where.getCondition().getDefiningOp<MapOp>() : MapOp();
+  FloatAttr low, value;
+  return test && test.getFn() == Fn::eq &&
+         test.getOperand(0) == other.getOtherwise() &&
+         matchPattern(test.getOperand(1), m_Constant(&low)) &&
+         low.getValueAsDouble() == -INFINITY &&
+         matchPattern(where.getValue(), m_Constant(&value)) &&
+         std::isfinite(value.getValueAsDouble());
+}
+
+Scalar RowPhase::load(Value name, int64_t row, int64_t vector) {
+  const Tile &tile = t.tile(name);
+  Values at;
+  bool isVector = false;
+  for (StringAttr rank : tile.type.getRanks()) {
+    if (rank == roles.lane) {
+      at.push_back(b.i64(vector * t.lanes()));
+      isVector = true;
+    } else {
+      at.push_back(rowAt[row]);
+    }
+  }
+  Value offset = TileLowering::offset(b, at, tile.strides);
+  auto typed = [&](Type type) {
+    return isVector ? Type(t.vectorOf(type)) : type;
+  };
+  Scalar scalar;
+  scalar.value = t.load(typed(tile.element), tile.base, offset);
+  if (tile.type.getElementType().isInteger(1))
+    scalar.value = b.convert(scalar.value, b.getI1Type());
+  if (tile.isMasked()) {
+    Value bytes = t.load(typed(b.getI8Type()), tile.mask, offset);
+    Value flag = b.convert(bytes, b.getI1Type());
+    scalar.present = b.bitOr(flag, b.splat(tile.whole, flag.getType()));
+  }
+  return scalar;
+}
+
+Scalar RowPhase::evaluate(tile::EinsumOp op, int64_t row, int64_t vector) {
+  RowRegion region(b, t.outside, full, roles.isCoarse);
+  region.capture(t.scalars, op.getMap());
+  SmallVector<StringAttr> space(op.getResult().getType().getRanks());
+  llvm::append_range(space, strings(op.getReduced()));
+  Block &block = op.getMap().front();
+  for (auto [number, argument] : llvm::enumerate(block.getArguments())) {
+    if (argument.use_empty())
+      continue;
+    if (number >= space.size()) {
+      region.bind(argument,
+                  element(op.getTiles()[number - space.size()], row, vector));
+    } else if (space[number] == roles.lane) {
+      Value first = b.i32(vector * t.lanes());
+      region.bind(argument,
+                  {b.add(first, t.iota(b.getI32Type())), {}, {}, true});
+    } else {
+      region.bind(
+          argument,
+          {b.convert(rowAt[row], b.getI32Type()), {}, rowAt[row], true});
+    }
+  }
+  return region.settled(region.emit(block).front());
+}
+
+Scalar RowPhase::element(Value tile, int64_t row, int64_t vector) {
+  Key key = keyOf(tile, row, vector);
+  if (auto it = shared.find(key); it != shared.end())
+    return it->second;
+  if (auto it = known.find(key); it != known.end())
+    return it->second;
+  Scalar scalar =
+      roles.isRowMap(tile)
+          ? evaluate(tile.getDefiningOp<tile::EinsumOp>(), row, vector)
+          : load(tile, row, vector);
+  return known[key] = scalar;
+}
+
+/// Loads what does not move with the rows, of all that `tile` is made of.
+void RowPhase::share(Value tile) {
+  if (roles.isRowMap(tile)) {
+    for (Value operand : tile.getDefiningOp<tile::EinsumOp>().getTiles())
+      share(operand);
+    return;
+  }
+  if (has(tile, roles.row))
+    return;
+  for (int64_t vector = 0; vector < vectors; ++vector) {
+    Key key = keyOf(tile, 0, vector);
+    if (shared.count(key))
+      continue;
+    shared[key] = load(tile, 0, vector);
+    if (avoidsMinusInfinity(tile))
+      above.insert(shared[key].value);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Reductions
+//===----------------------------------------------------------------------===//
+
+static Value identityVector(CodeBuilder &b, tile::EinsumOp op, Type type) {
+  Type scalar =
+      cast<tile::YieldOp>(op.getMap().front().back()).getOperand(0).getType();
+  TypedAttr value = identityOf(*op.getMonoid(), scalar);
+  if (auto real = dyn_cast<FloatAttr>(value))
+    return b.real(type, real.getValueAsDouble());
+  return b.integer(type, cast<IntegerAttr>(value).getInt());
+}
+
+/// From a row on trial.
+RowPhase::Carried RowPhase::formOf(tile::EinsumOp op) {
+  Reduce kind = *op.getMonoid();
+  Type element = op.getResult().getType().getElementType();
+  if (kind != Reduce::any && !(kind == Reduce::max && element.isF32()))
+    return {};
+  Scalar point = evaluate(op, 0, 0);
+  if (!isa<VectorType>(point.value.getType()))
+    return {};
+  Value present = simplifiedFlag(b.both(point.present, {}));
+  Value tested = aboveMinusInfinity(present);
+  if (kind == Reduce::any) {
+    Value flag = simplifiedFlag(point.value);
+    bool all = tested && (!flag || flag == present);
+    return {all ? Form::Bits : Form::Plain};
+  }
+  if (present && tested != point.value)
+    return {};
+  auto [value, factor] = positiveMultiple(point.value);
+  return {Form::Largest, value ? factor : 1};
+}
+
+RowPhase::Values RowPhase::begin() {
+  shared.clear();
+  for (tile::EinsumOp op : phase.reductions)
+    for (Value operand : op.getTiles())
+      share(operand);
+  factorAt.clear();
+  for (const MatrixProduct *product : phase.factors) {
+    share(product->right);
+    factorAt.push_back(factor(*product));
+  }
+  auto trial = scf::IfOp::create(b, b.boolean(true), false);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(trial.thenBlock());
+    known.clear();
+    rowAt[0] = b.i64(0);
+    forms.clear();
+    for (tile::EinsumOp op : phase.reductions)
+      forms.push_back(formOf(op));
+    known.clear();
+  }
+  trial.erase();
+  Values sums;
+  for (auto [form, reduction] : llvm::zip(forms, phase.reductions)) {
+    tile::EinsumOp op = reduction;
+    Type type = t.vectorOf(op.getResult().getType().getElementType());
+    for (int64_t vector = 0; vector < vectors; ++vector) {
+      if (form.form == Form::Bits)
+        sums.push_back(b.integer(t.vectorOf(b.getI32Type()), 0));
+      else if (form.form == Form::Plain && op.getInit())
+        sums.push_back(load(op.getInit(), 0, vector).value);
+      else
+        sums.push_back(identityVector(b, op, type));
+    }
+  }
+  return sums;
+}
+
+/// x > y ? x : y, one instruction.
+static Value larger(CodeBuilder &b, Value x, Value y) {
+  return LLVM::CallIntrinsicOp::create(
+             b, x.getType(), b.getStringAttr("llvm.x86.avx512.max.ps.512"),
+             ValueRange{x, y, b.i32(4)})
+      .getResult(0);
+}
+
+/// Of two points by two comparisons; a NaN stays.
+static Value largest(CodeBuilder &b, Value sum, Value x, Value y) {
+  Value most = larger(b, larger(b, x, y), sum);
+  Value isNan = arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, x, y);
+  return b.select(isNan, b.real(sum.getType(), NAN), most);
+}
+
+Value RowPhase::combinePair(tile::EinsumOp op, const Carried &form, Value sum,
+                            int64_t vector) {
+  Scalar points[2];
+  Value values[2];
+  for (int64_t row = 0; row < 2; ++row) {
+    points[row] = evaluate(op, row, vector);
+    values[row] = points[row].value;
+    if (form.form == Form::Bits)
+      values[row] =
+          aboveMinusInfinity(simplifiedFlag(b.both(points[row].present, {})));
+    if (form.form == Form::Bits || form.factor != 1)
+      if (Value plain = positiveMultiple(values[row]).first)
+        values[row] = plain;
+  }
+  switch (form.form) {
+  case Form::Plain:
+    return combine(op, combine(op, sum, points[0]), points[1]);
+  case Form::Largest:
+    return largest(b, sum, values[0], values[1]);
+  case Form::Bits:
+    for (Value value : values) {
+      Value bits = arith::BitcastOp::create(b, sum.getType(), value);
+      sum = b.bitOr(sum,
+                    arith::XOrIOp::create(
+                        b, bits, b.integer(sum.getType(), minusInfinityBits)));
+    }
+    return sum;
+  }
+  llvm_unreachable("no such form");
+}
+
+Value RowPhase::combine(tile::EinsumOp op, Value sum, const Scalar &point) {
+  Reduce kind = *op.getMonoid();
+  Type element = getElementTypeOrSelf(sum.getType());
+  Value present = simplifiedFlag(b.both(point.present, {}));
+  Value x = point.value;
+  if (kind == Reduce::count)
+    x = b.integer(element, 1);
+  else if (!element.isInteger(1))
+    x = b.convert(x, element);
+  x = b.splat(x, sum.getType());
+  Value next;
+  switch (kind) {
+  case Reduce::sum:
+  case Reduce::count: {
+    auto product = x.getDefiningOp<arith::MulFOp>();
+    next = product ? Value(math::FmaOp::create(b, product.getLhs(),
+                                               product.getRhs(), sum))
+                   : b.add(x, sum);
+    break;
+  }
+  case Reduce::prod:
+    next = b.mul(x, sum);
+    break;
+  case Reduce::max:
+    next = b.max(x, sum);
+    break;
+  case Reduce::min:
+    next = b.min(x, sum);
+    break;
+  case Reduce::any:
+    next = b.bitOr(x, sum);
+    break;
+  case Reduce::all:
+    next = b.bitAnd(x, sum);
+    break;
+  default:
+    llvm_unreachable("refused by prepareTileKernel");
+  }
+  auto isAbove = [&](Value value) { return above.contains(value); };
+  bool free =
+      !present ||
+      (kind == Reduce::max && aboveMinusInfinity(present) == point.value) ||
+      (kind == Reduce::sum && isZeroWhenAbsent(point.value, present, isAbove));
+  return free ? next : b.select(present, next, sum);
+}
+
+//===----------------------------------------------------------------------===//
+// Rows
+//===----------------------------------------------------------------------===//
+
+RowPhase::Values RowPhase::pair(Value pair, Values sums) {
+  known.clear();
+  rowAt[0] = b.mul(pair, b.i64(2));
+  rowAt[1] = b.add(rowAt[0], b.i64(1));
+  auto isAbove = [&](Value value) { return above.contains(value); };
+  for (int64_t vector = 0; vector < vectors; ++vector) {
+    for (auto [place, product] : llvm::zip(factorAt, phase.factors)) {
+      Value values[2];
+      for (int64_t row = 0; row < 2; ++row) {
+        Scalar point = element(product->right, row, vector);
+        Value x = b.splat(point.value, t.vectorOf(b.getF32Type()));
+        // A zero of its own says that the point is absent (Correction).
+        Value present = simplifiedFlag(b.both(point.present, {}));
+        bool free = !present ||
+                    (full && isZeroWhenAbsent(point.value, present, isAbove));
+        values[row] =
+            free ? x : b.select(present, x, b.real(x.getType(), -0.0));
+      }
+      Value offset =
+          b.add(b.mul(pair, b.i64(roles.lanes)), b.i64(vector * t.lanes()));
+      t.store(packPair(b, values[0], values[1]), place, offset);
+    }
+    for (auto [number, op] : llvm::enumerate(phase.reductions)) {
+      Value &sum = sums[number * vectors + vector];
+      sum = combinePair(op, forms[number], sum, vector);
+    }
+  }
+  known.clear();
+  return sums;
+}
+
+RowPhase::Values RowPhase::pairs(Value low, Value high, Values sums) {
+  return t.loop(low, high, 1, sums,
+                [&](Value at, ValueRange in) { return pair(at, Values(in)); });
+}
+
+void RowPhase::end(Values sums) {
+  for (auto [number, reduction] : llvm::enumerate(phase.reductions)) {
+    tile::EinsumOp op = reduction;
+    const Tile &result = t.tile(op.getResult());
+    const Carried &form = forms[number];
+    for (int64_t vector = 0; vector < vectors; ++vector) {
+      Value sum = sums[number * vectors + vector], start;
+      if (op.getInit() && form.form != Form::Plain)
+        start = load(op.getInit(), 0, vector).value;
+      if (form.form == Form::Bits) {
+        sum = b.compare(CmpIPredicate::ne, sum, b.integer(sum.getType(), 0));
+        if (start)
+          sum = b.bitOr(sum, start);
+      } else if (form.form == Form::Largest) {
+        if (form.factor != 1)
+          sum = b.mul(sum, b.real(sum.getType(), form.factor));
+        if (start)
+          sum = b.max(sum, start);
+      }
+      if (getElementTypeOrSelf(sum.getType()).isInteger(1))
+        sum = arith::ExtUIOp::create(b, t.vectorOf(b.getI8Type()), sum);
+      t.store(sum, result.base, b.i64(vector * t.lanes()));
+    }
+  }
+}

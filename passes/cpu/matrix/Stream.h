@@ -1,0 +1,97 @@
+//===- Stream.h - the stream of a kernel on a matrix unit -------*- C++ -*-===//
+// Steps that may have absent points run one operation after the other. The
+// full ones are a pipeline of three stages: while the rows of a step are in
+// their last phase, the early products of the next step and the late products
+// of the one before run on the matrix unit, a few instructions of each in turn.
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_PASSES_CPU_MATRIX_STREAM_H
+#define ATTN_PASSES_CPU_MATRIX_STREAM_H
+
+#include "passes/cpu/matrix/Panels.h"
+#include "passes/cpu/matrix/Rows.h"
+
+namespace attn::cpu {
+
+/// Bytes of scratch memory beside the tiles'.
+int64_t matrixScratchBytes(const MatrixRoles &roles);
+
+class MatrixStream : public TileHook {
+  using Value = mlir::Value;
+  using Values = llvm::SmallVector<Value>;
+
+public:
+  /// `panels`: memory of the turned operands, by product.
+  MatrixStream(TileLowering &t, const MatrixRoles &roles, Value scratch,
+               llvm::ArrayRef<Value> panels);
+
+  bool emit(mlir::Operation &op) override;
+
+private:
+  /// Where a product's left operand is in this step.
+  struct Left {
+    Value pointer, stride; // bytes
+    Value flag;            // of a block: i8, something is not finite
+  };
+  /// Code between the instructions of a product.
+  using Slice = llvm::function_ref<Values(Value quad, int64_t part, Values)>;
+
+  void emitStream();
+  void prepare();
+  void enter(Value step);
+  void serialStep(Value step);
+  void pipeline(Value low, Value high);
+
+  /// Tiles of the body have one place, whichever step they are of.
+  void placeTiles();
+  void settle(Value value);
+  void loads();
+  /// Phases and lane operations before the rows of the last phase.
+  void untilLastPhase(Value step, bool isFull);
+  RowPhase lastPhase(Value step, bool isFull);
+  void runPhase(RowPhase phase);
+  void emitAll(llvm::ArrayRef<tile::EinsumOp> ops);
+  void moveStates();
+
+  Left left(const MatrixProduct &p, Value step);
+  Left copied(const MatrixProduct &p, const Storage &s, Values first);
+  Values early(const MatrixProduct &p, const Left &left, Value step,
+               Values carried, Slice slice);
+  Values late(const MatrixProduct &p, const Left &left, Value step, Value to,
+              Values carried, Slice slice);
+  /// One block of 2 x 2 tiles over `depth` tiles.
+  void quads(const MatrixProduct &p, llvm::function_ref<Value(int, Value)> a,
+             Value aStride, Value right, llvm::ArrayRef<Value> start,
+             Value firstQuad, Values &carried, Slice slice,
+             llvm::function_ref<void(llvm::ArrayRef<Value>)> end);
+  void correct(const MatrixProduct &p, const Left &left, Value step, Value to);
+  void repair(const MatrixProduct &p);
+
+  Value place(int64_t offset) { return b.gep(b.getI8Type(), scratch, offset); }
+  Value place(int64_t offset, int64_t bytes, Value step);
+  Value factor(const MatrixProduct &p, Value step);
+  Value scores(const MatrixProduct &p, Value step);
+  void showScores(Value step);
+
+  /// In bytes from the start of our scratch memory.
+  struct Offsets {
+    int64_t right = 0, scores = 0, copy = 0, factor = 0, spare = 0;
+  };
+  struct Layout {
+    std::vector<Offsets> products;
+    int64_t zeros = 0, bytes = 0;
+    explicit Layout(const MatrixRoles &roles);
+  };
+  friend int64_t matrixScratchBytes(const MatrixRoles &roles);
+
+  TileLowering &t;
+  CodeBuilder &b;
+  const MatrixRoles &roles;
+  tile::StreamOp stream;
+  Layout layout;
+  Value scratch;
+  llvm::ArrayRef<Value> panels;
+  llvm::DenseMap<Value, Tile> places;
+};
+
+} // namespace attn::cpu
+#endif // ATTN_PASSES_CPU_MATRIX_STREAM_H
