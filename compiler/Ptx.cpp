@@ -4,6 +4,9 @@
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "passes/gpu/DeviceLibrary.h"
+#include "llvm/IR/InlineAsm.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/Instructions.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
@@ -35,7 +38,7 @@ static void markKernel(llvm::Function &function,
   }
   // With the threads this gives the registers at entry, which setmaxnreg
   // needs to be known.
-  if (kernel.oneItem)
+  if (kernel.tickets)
     function.addFnAttr("nvvm.minctasm", "1");
   if (kernel.flush)
     function.addFnAttr("denormal-fp-math-f32", "preserve-sign,preserve-sign");
@@ -66,8 +69,16 @@ llvm::Expected<DeviceCode> attn::emitPtx(mlir::ModuleOp kernels,
     markKernel(*module->getFunction(kernel.name), kernel, count);
   if (llvm::Error error = gpu::linkDeviceLibrary(*module))
     return error;
-  for (llvm::Function &function : *module)
+  for (llvm::Function &function : *module) {
     function.addFnAttr(llvm::Attribute::NoUnwind);
+    // What threads do together is not to be moved between branches.
+    for (llvm::Instruction &instruction : llvm::instructions(function))
+      if (auto *call = llvm::dyn_cast<llvm::CallInst>(&instruction))
+        if (auto *text =
+                llvm::dyn_cast<llvm::InlineAsm>(call->getCalledOperand());
+            text && text->hasSideEffects())
+          call->addFnAttr(llvm::Attribute::Convergent);
+  }
   optimise(*module, **machine);
 
   DeviceCode code;

@@ -259,7 +259,7 @@ void Tables::addKernels(llvm::ArrayRef<DeviceImage> images,
           record({number(32, map.port), llvm::ConstantArray::get(type, box)}));
     }
     int flags = (kernel.itemABlock ? ATTN_CUDA_ITEM_A_BLOCK : 0) |
-                (kernel.oneItem ? ATTN_CUDA_ONE_ITEM : 0) |
+                (kernel.tickets ? ATTN_CUDA_TICKETS : 0) |
                 (kernel.scratch ? ATTN_CUDA_SCRATCH : 0);
     Constant *fallback = made.lookup(kernel.fallback);
     if (!fallback)

@@ -71,7 +71,7 @@ struct Frame {
   // Of calls on a GPU.
   int device = -1;
   std::vector<int64_t> parameters;
-  DeviceBuffer deviceWorkspace, deviceScratch;
+  DeviceBuffer deviceWorkspace, deviceScratch, deviceTickets;
   void *stream = nullptr; // that the memory was used on last
 };
 

@@ -186,6 +186,23 @@ bool encodeMap(const CudaCall &c, const attn_cuda_map &map, TensorMap &result) {
                               swizzle128, promote256, /*fill with zeros=*/0);
 }
 
+/// The counter is 0 once it is made; kernels leave it so. (A frame serves one
+/// stream, so that no two kernels use it at a time.)
+int reserveTickets(CudaCall &c) {
+  DeviceBuffer &tickets = c.call->frame.deviceTickets;
+  constexpr int64_t zero = 0;
+  if (tickets.address && tickets.device == c.call->frame.device)
+    return ATTN_OK;
+  if (int status = reserve(tickets, *c.driver, c.call->frame.device,
+                           sizeof zero, c.call->name()))
+    return status;
+  if (CuResult result = c.driver->copy(
+          tickets.address, reinterpret_cast<CuAddress>(&zero), sizeof zero))
+    return failWith(*c.driver, ATTN_ERROR_MEMORY, c.call->name(),
+                    "memory of the GPU", result);
+  return ATTN_OK;
+}
+
 int launch(CudaCall &c, int64_t items, attn_cuda_kernel &kernel) {
   std::vector<TensorMap> maps(kernel.num_maps);
   for (int64_t i = 0; i < kernel.num_maps; ++i)
@@ -202,9 +219,14 @@ int launch(CudaCall &c, int64_t items, attn_cuda_kernel &kernel) {
   bool aBlock = kernel.flags & ATTN_CUDA_ITEM_A_BLOCK;
   int64_t threads = kernel.threads;
   int64_t blocks = aBlock ? items : (items + threads - 1) / threads;
-  if (kernel.flags & ATTN_CUDA_ONE_ITEM && blocks > blocksLimit)
-    return fail(ATTN_ERROR_SHAPE, "%s: %" PRId64 " tiles are too many",
-                c.call->name(), items);
+  if (kernel.flags & ATTN_CUDA_TICKETS) {
+    if (items > blocksLimit)
+      return fail(ATTN_ERROR_SHAPE, "%s: %" PRId64 " tiles are too many",
+                  c.call->name(), items);
+    if (int status = reserveTickets(c))
+      return status;
+    blocks = std::min<int64_t>(blocks, c.device->multiprocessors);
+  }
   blocks = std::min(blocks, blocksLimit);
   int64_t workers = blocks * (aBlock ? 1 : threads);
   if (kernel.flags & ATTN_CUDA_SCRATCH && c.scratchBytes) {
@@ -221,6 +243,7 @@ int launch(CudaCall &c, int64_t items, attn_cuda_kernel &kernel) {
   frame.parameters[1] = static_cast<int64_t>(frame.deviceScratch.address);
   frame.parameters[2] = c.scratchBytes;
   frame.parameters[3] = workers;
+  frame.parameters[4] = static_cast<int64_t>(frame.deviceTickets.address);
   std::vector<void *> arguments = {frame.parameters.data(), &items};
   for (TensorMap &map : maps)
     arguments.push_back(&map);

@@ -13,7 +13,7 @@ static constexpr GpuTarget rows[] = {
     {"cuda:sm_86", "sm_86", "+ptx80", 99 << 10, false, 64, 64},
     {"cuda:sm_89", "sm_89", "+ptx80", 99 << 10, false, 64, 64},
     {"cuda:sm_90", "sm_90", "+ptx80", 227 << 10, false, 64, 64},
-    {"cuda:sm_90a", "sm_90a", "+ptx83", 227 << 10, true, 128, 192},
+    {"cuda:sm_90a", "sm_90a", "+ptx83", 227 << 10, true, 128, 128},
 };
 // clang-format on
 

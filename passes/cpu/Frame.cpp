@@ -245,6 +245,13 @@ Value Frame::slot(unsigned slot) {
   });
 }
 
+Value Frame::tickets() {
+  return once("tickets", [&](CodeBuilder &b) {
+    constexpr unsigned ticketsWord = 4;
+    return globalPointer(b, ticketsWord);
+  });
+}
+
 Value Frame::scratch(CodeBuilder &b, Value worker) {
   if (parametersArg) {
     Value base =

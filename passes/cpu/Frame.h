@@ -49,6 +49,8 @@ public:
   /// Writes the table that slot() reads: once, in run().
   void storeOffsets(llvm::ArrayRef<Value> offsets);
   Value invocation() const { return invocationArg; }
+  /// The counter of the items that blocks have taken, in the memory of the GPU.
+  Value tickets();
   /// Scratch memory of a worker, at the insertion point of `b`.
   Value scratch(CodeBuilder &b, Value worker);
 

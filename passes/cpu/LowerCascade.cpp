@@ -79,7 +79,7 @@ CascadeLowering::deviceStep(DeviceKernel kernel,
     count = b.mul(count, threads);
   }
   Value item = first;
-  if (!kernel.oneItem) {
+  if (!kernel.tickets) {
     auto items = scf::ForOp::create(b, first, op.getArgument(1), count);
     item = items.getInductionVar();
     func::ReturnOp::create(b);
@@ -88,7 +88,7 @@ CascadeLowering::deviceStep(DeviceKernel kernel,
   Value end = b.add(item, b.i64(1));
   StepFunction f{op, b, frame, storages, item, end, first};
   body(f);
-  if (kernel.oneItem)
+  if (kernel.tickets)
     func::ReturnOp::create(b);
   device->kernels.push_back(std::move(kernel));
   return op;

@@ -52,8 +52,9 @@ struct DeviceKernel {
   std::string name;
   int threads = 256;
   bool itemABlock = false;
-  /// A block runs one item; its code is no loop.
-  bool oneItem = false;
+  /// At most a block for each multiprocessor; each takes items by the counter
+  /// Frame::tickets() until there are none.
+  bool tickets = false;
   bool scratch = true;
   /// Denormals count as zeros.
   bool flush = false;

@@ -21,6 +21,11 @@ Value gpu::specialRegister(CodeBuilder &b, StringRef name) {
                    {});
 }
 
+Value gpu::broadcast(CodeBuilder &b, Value value, Value lane) {
+  return intrinsic(b, "llvm.nvvm.shfl.sync.idx.i32", b.getI32Type(),
+                   {b.i32(-1), value, lane ? lane : b.i32(0), b.i32(31)});
+}
+
 void gpu::emitBarrier(CodeBuilder &b) {
   intrinsic(b, "llvm.nvvm.barrier.cta.sync.aligned.all", {}, {b.i32(0)});
 }

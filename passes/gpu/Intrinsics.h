@@ -11,6 +11,10 @@ mlir::Value intrinsic(cpu::CodeBuilder &b, llvm::StringRef name,
                       mlir::Type result, mlir::ValueRange operands);
 /// "tid.x", "ctaid.x", ... as i32.
 mlir::Value specialRegister(cpu::CodeBuilder &b, llvm::StringRef name);
+/// The value (i32) that `lane` of the warp has (null: the first), and so known
+/// to be the same for the warp.
+mlir::Value broadcast(cpu::CodeBuilder &b, mlir::Value value,
+                      mlir::Value lane = {});
 /// All threads of the block.
 void emitBarrier(cpu::CodeBuilder &b);
 

@@ -612,13 +612,11 @@ void Tiler::buildClassify() {
   Classifier classifier(conditions, ranks, laneStep, laneTile,
                         OpBuilder(program));
   Value some = e.boolean(true), all = some;
-  bool isUseful = false;
   for (const std::string &text : unordered) {
     Value source = conditions.source(text);
     auto holds = classifier.holds(e, source, at);
     if (!holds)
       continue;
-    isUseful = true;
     if (common.count(text))
       some = e.map(Fn::and_, {some, holds->some});
     // Others stay in the code of full steps.
@@ -627,7 +625,8 @@ void Tiler::buildClassify() {
     all = e.map(Fn::and_, {all, holds->all});
     bounded.insert(text);
   }
-  if (isUseful)
+  // Conditions that say nothing of a whole tile need not be asked.
+  if (!matchPattern(some, m_One()) || !matchPattern(all, m_One()))
     tile::YieldOp::create(b, kernel.getLoc(), ValueRange{some, all});
   else
     stream.getClassify().getBlocks().clear();

@@ -49,11 +49,16 @@ void gpu::barrierExpect(CodeBuilder &b, Value address, int bytes) {
   inlineAsm(b,
             "mbarrier.arrive.expect_tx.shared::cta.b64 _, [$0], " +
                 std::to_string(bytes) + ";",
-            "r", {}, address);
+            "r,~{memory}", {}, address);
 }
 
-void gpu::barrierArrive(CodeBuilder &b, Value address) {
-  inlineAsm(b, "mbarrier.arrive.shared::cta.b64 _, [$0];", "r", {}, address);
+void gpu::barrierArrive(CodeBuilder &b, Value address, Value condition) {
+  Value flag = arith::ExtUIOp::create(b, b.getI32Type(), condition);
+  inlineAsm(b,
+            "{\n.reg .pred p;\n"
+            "setp.ne.b32 p, $1, 0;\n"
+            "@p mbarrier.arrive.shared::cta.b64 _, [$0];\n}",
+            "r,r,~{memory}", {}, {address, flag});
 }
 
 void gpu::barrierWait(CodeBuilder &b, Value address, Value parity) {
@@ -83,6 +88,56 @@ void gpu::copyBox(CodeBuilder &b, Value address, Value map,
   llvm::append_range(operands, coordinates);
   operands.push_back(barrier);
   inlineAsm(b, text, constraints + ",r,~{memory}", {}, operands);
+}
+
+void gpu::storeBox(CodeBuilder &b, Value address, Value map,
+                   ValueRange coordinates) {
+  std::string text = "cp.async.bulk.tensor." +
+                     std::to_string(coordinates.size()) +
+                     "d.global.shared::cta.bulk_group [$0, {",
+              constraints = "l";
+  for (size_t i = 0; i < coordinates.size(); ++i) {
+    text += (i ? ", $" : "$") + std::to_string(i + 1);
+    constraints += ",r";
+  }
+  text += "}], [$" + std::to_string(coordinates.size() + 1) + "];";
+  Values operands{map};
+  llvm::append_range(operands, coordinates);
+  operands.push_back(address);
+  inlineAsm(b, text, constraints + ",r,~{memory}", {}, operands);
+}
+
+void gpu::commitStores(CodeBuilder &b) {
+  inlineAsm(b, "cp.async.bulk.commit_group;", "~{memory}", {}, {});
+}
+
+void gpu::waitStores(CodeBuilder &b) {
+  inlineAsm(b, "cp.async.bulk.wait_group.read 0;", "~{memory}", {}, {});
+}
+
+void gpu::sharedFence(CodeBuilder &b) {
+  inlineAsm(b, "fence.proxy.async.shared::cta;", "~{memory}", {}, {});
+}
+
+void gpu::prefetchMap(CodeBuilder &b, Value map) {
+  inlineAsm(b, "prefetch.tensormap [$0];", "l", {}, map);
+}
+
+void gpu::storeWord(CodeBuilder &b, Value address, Value word) {
+  inlineAsm(b, "st.shared.b32 [$0], $1;", "r,r,~{memory}", {}, {address, word});
+}
+
+Value gpu::loadWord(CodeBuilder &b, Value address) {
+  return inlineAsm(b, "ld.shared.b32 $0, [$1];", "=r,r,~{memory}",
+                   b.getI32Type(), address)[0];
+}
+
+void gpu::storeMatrices(CodeBuilder &b, Value address, ValueRange pairs) {
+  Values operands{address};
+  llvm::append_range(operands, pairs);
+  inlineAsm(b,
+            "stmatrix.sync.aligned.m8n8.x4.shared.b16 [$0], {$1, $2, $3, $4};",
+            "r,r,r,r,r,~{memory}", {}, operands);
 }
 
 void gpu::setRegisters(CodeBuilder &b, int count, bool more) {
@@ -120,10 +175,10 @@ static int64_t stepOffset(const SharedMatrix &m, int64_t k) {
   return k / 4 * (m.rows * rowBytes / 16) + k % 4 * stepInRow;
 }
 
-gpu::Values gpu::multiply(CodeBuilder &b, Type element, int64_t columns,
-                          int64_t depth, const SharedMatrix *a, Value aRow,
-                          ArrayRef<Value> fragments, const SharedMatrix &bm,
-                          ArrayRef<Value> sum) {
+gpu::Values gpu::startProduct(CodeBuilder &b, Type element, int64_t columns,
+                              int64_t depth, const SharedMatrix *a, Value aRow,
+                              ArrayRef<Value> fragments, const SharedMatrix &bm,
+                              ArrayRef<Value> sum) {
   int64_t registers = columns / 2, steps = depth / 16;
   auto operand = [](int64_t i) { return "$" + std::to_string(i); };
   std::string list;
@@ -158,8 +213,7 @@ gpu::Values gpu::multiply(CodeBuilder &b, Type element, int64_t columns,
       text += a->transposed ? ", 1" : ", 0";
     text += bm.transposed ? ", 1;\n" : ", 0;\n";
   }
-  text += "wgmma.commit_group.sync.aligned;\n"
-          "wgmma.wait_group.sync.aligned 0;\n}";
+  text += "wgmma.commit_group.sync.aligned;\n}";
 
   std::string constraints;
   for (int64_t i = 0; i < registers; ++i)
@@ -181,8 +235,25 @@ gpu::Values gpu::multiply(CodeBuilder &b, Type element, int64_t columns,
   return inlineAsm(b, text, constraints, types, operands);
 }
 
+gpu::Values gpu::waitProducts(CodeBuilder &b, int pending,
+                              ArrayRef<Value> values) {
+  // Tied to the wait, so that nobody reads them before it.
+  std::string constraints;
+  for (size_t i = 0; i < values.size(); ++i)
+    constraints += "=f,";
+  for (size_t i = 0; i < values.size(); ++i)
+    constraints += std::to_string(i) + ",";
+  SmallVector<Type> types(values.size(), b.getF32Type());
+  return inlineAsm(
+      b, "wgmma.wait_group.sync.aligned " + std::to_string(pending) + ";",
+      constraints + "~{memory}", types, values);
+}
+
 Value gpu::packPair(CodeBuilder &b, Type element, Value low, Value high) {
-  std::string name = element.isBF16() ? "bf16x2" : "f16x2";
-  return inlineAsm(b, "cvt.rn." + name + ".f32 $0, $1, $2;", "=r,f,f",
-                   b.getI32Type(), {high, low}, /*sideEffects=*/false)[0];
+  // Stays behind the wait it follows, as no asm would have to.
+  auto pair = VectorType::get(2, element);
+  StringRef name =
+      element.isBF16() ? "llvm.nvvm.ff2bf16x2.rn" : "llvm.nvvm.ff2f16x2.rn";
+  return LLVM::BitcastOp::create(b, b.getI32Type(),
+                                 intrinsic(b, name, pair, {high, low}));
 }

@@ -92,6 +92,26 @@ bool Roles::findContractions(tile::KernelOp kernel) {
   return true;
 }
 
+std::optional<unsigned> gpu::rowAxisOf(Block &block, unsigned rowRank) {
+  ValueRange indices = block.back().getOperands();
+  Value row = block.getArgument(rowRank);
+  Value inner = block.getArgument(1 - rowRank);
+  std::optional<unsigned> result;
+  if (indices.back() != inner)
+    return std::nullopt;
+  for (auto [axis, index] : llvm::enumerate(indices.drop_back())) {
+    if (cpu::coefficient(index, inner) != 0)
+      return std::nullopt;
+    auto factor = cpu::coefficient(index, row);
+    if (factor == 0)
+      continue;
+    if (factor != 1 || result)
+      return std::nullopt;
+    result = axis;
+  }
+  return result;
+}
+
 bool Roles::addShared(Value value) {
   if (sharedLoad(value))
     return true;
@@ -110,32 +130,58 @@ bool Roles::addShared(Value value) {
   load.port = argument.getArgNumber();
   load.inStream = op->getParentOfType<tile::StreamOp>() != nullptr;
   Block &block = op.getIndices().front();
-  ValueRange indices = block.back().getOperands();
-  auto inner = dyn_cast<BlockArgument>(indices.back());
+  auto inner = dyn_cast<BlockArgument>(block.back().getOperands().back());
   if (!inner || inner.getOwner() != &block)
     return false;
   load.innerRank = inner.getArgNumber();
   load.rowRank = 1 - load.innerRank;
-  Value row = block.getArgument(load.rowRank);
-  unsigned moving = 0;
-  for (auto [axis, index] : llvm::enumerate(indices.drop_back())) {
-    if (cpu::coefficient(index, inner) != 0)
-      return false;
-    auto factor = cpu::coefficient(index, row);
-    if (factor == 0)
-      continue;
-    if (factor != 1)
-      return false;
-    load.rowAxis = axis;
-    ++moving;
-  }
+  auto axis = rowAxisOf(block, load.rowRank);
+  if (!axis)
+    return false;
+  load.rowAxis = *axis;
   load.rows = type.getSizes()[load.rowRank];
   load.columns = type.getSizes()[load.innerRank];
-  if (moving != 1 || load.rows <= 0 || load.rows > 256 || load.rows % 16 ||
+  if (load.rows <= 0 || load.rows > 256 || load.rows % 16 ||
       load.columns <= 0 || load.columns % 64 || load.columns > 256)
     return false;
   loads.push_back(load);
   return true;
+}
+
+/// Tiles that are all there, rounded to 16 bits, in rows of whole panels.
+void Roles::addStore(tile::StoreOp op, std::optional<unsigned> port) {
+  auto type = cast<tile::TileType>(op.getTile().getType());
+  auto result = cast<NamedTensorType>(
+      cast<tile::KernelOp>(op->getParentOp())
+          .getResult(op.getResult())
+          .getType());
+  Type element = result.getElementType();
+  if (!port || type.getMasked() || type.getRanks().size() != 2 ||
+      !type.getElementType().isF32() ||
+      (!element.isBF16() && !element.isF16()) || result.getRanks().size() > 5)
+    return;
+  int64_t row = type.rankIndex(lane.getValue());
+  if (row < 0)
+    return;
+  SharedStore store{op, *port, static_cast<unsigned>(row), 0,
+                    type.getSizes()[1 - row]};
+  auto axis = rowAxisOf(op.getIndices().front(), store.rowRank);
+  if (!axis || store.columns % 64 || store.columns > 256)
+    return;
+  store.rowAxis = *axis;
+  stores.push_back(store);
+}
+
+const SharedStore *Roles::sharedStore(tile::StoreOp op) const {
+  for (const SharedStore &store : stores)
+    if (store.op == op)
+      return &store;
+  return nullptr;
+}
+
+bool Roles::isClassified() const {
+  tile::StreamOp op = stream;
+  return !op.getClassify().empty();
 }
 
 bool Roles::checkEinsum(tile::EinsumOp op) {
@@ -192,7 +238,89 @@ bool Roles::check(Block &block) {
   return true;
 }
 
-Roles::Roles(tile::KernelOp kernel) {
+//===----------------------------------------------------------------------===//
+// Order and registers
+//===----------------------------------------------------------------------===//
+
+void Roles::findOverlap() {
+  Block &body = stream.getBody().front();
+  Overlap found;
+  SmallPtrSet<Value, 4> states; // that trailing products add to, and after
+  for (auto op : body.getOps<tile::EinsumOp>()) {
+    auto it = contractions.find(op);
+    if (it == contractions.end())
+      continue;
+    if (sharedLoad(it->second.a)) {
+      found.leading.push_back(op);
+      continue;
+    }
+    if (!op.getResult().hasOneUse() ||
+        *op.getResult().user_begin() != &body.back())
+      return;
+    found.trailing.push_back(op);
+    unsigned number = op.getResult().use_begin()->getOperandNumber();
+    states.insert(body.getArgument(1 + number));
+  }
+  if (found.leading.empty() || found.trailing.empty())
+    return;
+  for (Operation &op : body.without_terminator()) {
+    auto readsState = [&](ValueRange values) {
+      return llvm::any_of(values, [&](Value v) { return states.contains(v); });
+    };
+    if (!readsState(op.getOperands()))
+      continue;
+    auto einsum = dyn_cast<tile::EinsumOp>(op);
+    if (!einsum)
+      return;
+    bool isTrailing = llvm::is_contained(found.trailing, einsum);
+    if (isTrailing ? readsState(einsum.getTiles())
+                   : contractions.contains(einsum) || einsum.getMonoid())
+      return;
+    if (isTrailing)
+      continue;
+    found.late.insert(einsum);
+    states.insert(einsum.getResult());
+  }
+  if (llvm::any_of(body.back().getOperands(),
+                   [&](Value v) { return states.contains(v); }))
+    return;
+  overlap = std::move(found);
+}
+
+// The copying warpgroup's registers and the others' are together what the
+// threads have at entry.
+static constexpr RegisterSplit splits[] = {
+    {1, 40, 232}, {2, 40, 232}, {3, 32, 160}, {4, 24, 112}};
+
+const RegisterSplit &gpu::registerSplit(int64_t lanes) {
+  return splits[lanes / 64 - 1];
+}
+
+bool Roles::fitsRegisters(tile::KernelOp kernel) {
+  // What else lives in a loop: addresses, bounds, values by lane.
+  constexpr int64_t others = 24;
+  int64_t limit = registerSplit(lanes).consumer - others;
+  auto registersOf = [&](Type tile) {
+    auto type = cast<tile::TileType>(tile);
+    StringAttr column = columnOf(type);
+    return column ? sizeOf(type, column) / 2 : 0;
+  };
+  int64_t state = 0, widest = 0, inFlight = 0;
+  for (Type type : stream.getResultTypes())
+    state += registersOf(type);
+  kernel.walk([&](tile::EinsumOp op) {
+    widest = std::max(widest, registersOf(op.getResult().getType()));
+  });
+  for (tile::EinsumOp op : overlap.leading)
+    inFlight += registersOf(op.getResult().getType());
+  for (tile::EinsumOp op : overlap.trailing)
+    inFlight += op.getReducedSizes()[0] / 4; // in pairs
+  if (overlap && state + std::max(inFlight, widest) > limit)
+    overlap = {};
+  return state + widest * 5 / 4 <= limit;
+}
+
+Roles::Roles(tile::KernelOp kernel, PortOf portOf) {
   if (!findContractions(kernel) || !check(kernel.getBody().front()))
     return;
   if (!stream) {
@@ -200,13 +328,6 @@ Roles::Roles(tile::KernelOp kernel) {
     return;
   }
   // Shared operands have no other readers; the rest fits the registers.
-  int64_t state = 0, widest = 0;
-  auto registersOf = [&](tile::TileType type) {
-    StringAttr column = columnOf(type);
-    return column ? sizeOf(type, column) / 2 : 0;
-  };
-  for (Type type : stream.getResultTypes())
-    state += registersOf(cast<tile::TileType>(type));
   kernel.walk([&](Operation *op) {
     for (Value result : op->getResults()) {
       auto type = dyn_cast<tile::TileType>(result.getType());
@@ -228,10 +349,15 @@ Roles::Roles(tile::KernelOp kernel) {
       }
       if (others > 1)
         refuse("a tile of more ranks");
-      if (isa<tile::EinsumOp>(op))
-        widest = std::max(widest, registersOf(type));
     }
   });
-  if (reason.empty() && state + widest > 144)
+  if (!reason.empty())
+    return;
+  findOverlap();
+  if (!fitsRegisters(kernel)) {
     refuse("its states do not fit the registers");
+    return;
+  }
+  for (auto store : kernel.getBody().getOps<tile::StoreOp>())
+    addStore(store, portOf(kernel.getResult(store.getResult())));
 }

@@ -25,6 +25,33 @@ struct SharedLoad {
   }
 };
 
+/// A store that goes through shared memory and out by boxes.
+struct SharedStore {
+  tile::StoreOp op;
+  unsigned port; // among all ports
+  unsigned rowRank = 0, rowAxis = 0;
+  int64_t columns = 0;
+};
+
+/// The first products of a step depend on no state: those of the next step are
+/// started before what remains of this one, and the last ones end behind it.
+/// Empty where the steps do not allow it.
+struct Overlap {
+  llvm::SmallVector<tile::EinsumOp> leading, trailing;
+  /// What changes a state that a trailing product adds to.
+  llvm::SmallPtrSet<mlir::Operation *, 4> late;
+  explicit operator bool() const { return !leading.empty(); }
+  bool contains(mlir::Operation *op) const {
+    return llvm::is_contained(leading, op) || llvm::is_contained(trailing, op);
+  }
+};
+
+/// Registers of a thread: the copying warpgroup's, the others'.
+struct RegisterSplit {
+  int groups, producer, consumer;
+};
+const RegisterSplit &registerSplit(int64_t lanes);
+
 /// result[lanes, columns] = init + sum A[lanes, reduced] B[reduced, columns]
 struct Contraction {
   mlir::Value a, b;
@@ -33,17 +60,25 @@ struct Contraction {
 
 class Roles {
 public:
+  /// The port that a result of the kernel is stored to directly.
+  using PortOf = llvm::function_ref<std::optional<unsigned>(mlir::Value)>;
   /// Analyses `kernel`; `reason` says why it cannot be run so.
-  explicit Roles(tile::KernelOp kernel);
+  Roles(tile::KernelOp kernel, PortOf portOf);
   std::string reason;
 
   tile::StreamOp stream;
   mlir::StringAttr lane;
   int64_t lanes = 0;
   std::vector<SharedLoad> loads;
+  std::vector<SharedStore> stores;
   llvm::DenseMap<mlir::Operation *, Contraction> contractions;
+  /// How a step's parts lie between those of its neighbours.
+  Overlap overlap;
 
   const SharedLoad *sharedLoad(mlir::Value value) const;
+  const SharedStore *sharedStore(tile::StoreOp op) const;
+  /// A step is asked what it is when its turn comes.
+  bool isClassified() const;
   /// The rank of a tile beside the lanes; null: there is none.
   mlir::StringAttr columnOf(tile::TileType type) const;
   static int64_t sizeOf(tile::TileType type, mlir::StringAttr rank);
@@ -54,7 +89,14 @@ private:
   bool check(mlir::Block &block);
   bool checkEinsum(tile::EinsumOp op);
   bool addShared(mlir::Value value);
+  void addStore(tile::StoreOp op, std::optional<unsigned> port);
+  void findOverlap();
+  bool fitsRegisters(tile::KernelOp kernel);
 };
+
+/// Is an index the coordinate `row` of the rows, and which? The last one is to
+/// be `inner`, the others free of both.
+std::optional<unsigned> rowAxisOf(mlir::Block &indices, unsigned rowRank);
 
 } // namespace attn::gpu
 #endif // ATTN_PASSES_GPU_HOPPER_ROLES_H

@@ -5,6 +5,8 @@
 //   a tile over lanes and columns as the accumulators of a product lie,
 //   one over lanes alone in all threads that have these lanes,
 //   one over columns alone in all threads that have these columns.
+// A block takes grid points until none is left; the copying warp says which,
+// and runs ahead: the boxes of a point come while the one before is computed.
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_PASSES_GPU_HOPPER_WARPGROUPS_H
 #define ATTN_PASSES_GPU_HOPPER_WARPGROUPS_H
@@ -12,39 +14,29 @@
 #include "passes/cpu/LowerCascade.h"
 #include "passes/gpu/hopper/FastRegion.h"
 #include "passes/gpu/hopper/Ptx.h"
-#include "passes/gpu/hopper/Roles.h"
+#include "passes/gpu/hopper/SharedLayout.h"
 
 namespace attn::gpu {
 
-/// Where things are in shared memory, in bytes from its aligned start.
-struct SharedLayout {
-  explicit SharedLayout(const Roles &roles);
-  static constexpr int64_t stages = 2;
-  llvm::SmallVector<int64_t> tiles; // by load
-  int64_t bytes = 0;
-  int64_t tile(unsigned load) const { return tiles[load]; }
-  /// Barriers of a stage: it is full, it is empty.
-  static int64_t full(unsigned load, int64_t stage) {
-    return (load * stages + stage) * 16;
-  }
-  static int64_t empty(unsigned load, int64_t stage) {
-    return full(load, stage) + 8;
-  }
-};
-
 /// What a launch of the kernel needs, but for its name.
-cpu::DeviceKernel describeWarpgroups(const Roles &roles);
+cpu::DeviceKernel describeWarpgroups(const Roles &roles,
+                                     const SharedLayout &layout);
 
 class WarpgroupLowering {
   using Value = mlir::Value;
 
 public:
+  /// `items`: how many grid points there are; `tickets`: the counter that says
+  /// which of them are taken, 0 before and after.
+  struct Work {
+    Value items, tickets;
+    mlir::ValueRange maps;
+  };
   WarpgroupLowering(cpu::CodeBuilder &b, cpu::TileSurroundings &outside,
                     tile::KernelOp kernel, const Roles &roles,
-                    mlir::ValueRange maps);
+                    const SharedLayout &layout, Work work);
 
-  /// One grid point; `coordinates` are i64.
-  void emitPoint(mlir::ValueRange coordinates);
+  void emit();
 
 private:
   /// A tile in registers. Values by position; `present` is empty, or has an i1
@@ -74,22 +66,81 @@ private:
   };
   Shape shapeOf(tile::TileType type) const;
 
-  // Producer.
-  void emitProducer();
-  void emitCopies(const SharedLoad &load, unsigned number, Value stage);
+  // Both sides: Warpgroups.cpp.
+  using Ring = SharedLayout::Ring;
+  /// A barrier of the stage that use number `count` (i32) of a ring has.
+  Value fullBarrier(const Ring &ring, Value count);
+  Value emptyBarrier(const Ring &ring, Value count);
+  void waitFull(const Ring &ring, Value count);
+  void waitEmpty(const Ring &ring, Value count);
+  Value stageOf(const Ring &ring, Value count);
+  /// Where the boxes of a load lie; `count`: uses of its ring.
+  Value boxes(const SharedLoad &load, Value count);
+  /// The line of words of a grid point.
+  Value pointLine(Value count);
+  /// The grid point's coordinates and what they decide, for this side.
+  void bindPoint(mlir::ValueRange coordinates);
+  unsigned numberOf(const SharedLoad &load) const {
+    return &load - roles.loads.data();
+  }
+  Value address(int64_t offset, Value index = {}, int64_t stride = 0);
 
-  // Consumers.
+  // The copying warp: Producer.cpp.
+  void emitProducer();
+  void asLead(llvm::function_ref<void()> body);
+  Value takeTicket();
+  Value bound(Value scalar);
+  void emitBounds();
+  /// Until its stage is free; its boxes; by the lead.
+  void emitStepCopies(Value step);
+  void emitCopies(const SharedLoad &load, Value to, Value barrier);
+  void sayPoint(mlir::ValueRange coordinates);
+  void sayStep(Value word);
+  void emitSteps();
+  void emitClassifiedSteps();
+  Values boxCoordinates(mlir::Region &indices, unsigned rowRank, Value row);
+
+  // The others: Consumer.cpp.
   void emitConsumer();
   void emitBlock(mlir::Block &block);
-  void emitStream();
-  void emitPart(Value low, Value high, bool full);
+  void emitOperation(mlir::Operation &op);
   void emitLoad(tile::LoadOp op);
   void emitStore(tile::StoreOp op);
-  void emitContraction(tile::EinsumOp op, const Contraction &c);
+  void emitBoxStore(const SharedStore &store, int64_t room);
   void emitEinsum(tile::EinsumOp op);
   void emitReduction(tile::EinsumOp op);
-  void waitFor(const SharedLoad *load);
-  void releaseAfter(mlir::Operation *op);
+  void releasePoint();
+
+  // Products and steps: Steps.cpp.
+  Values start(tile::EinsumOp op, Value count, mlir::ArrayRef<Value> fragments,
+               mlir::ArrayRef<Value> sum);
+  Values fragmentsOf(tile::EinsumOp op);
+  void emitContraction(tile::EinsumOp op);
+  void release(const SharedLoad &load, Value count);
+  bool isLastUser(const SharedLoad &load, mlir::Operation *op) const;
+
+  struct Step {
+    Value step, count; // i32; the latter: of the rings
+    bool full = false;
+  };
+  using StepBody =
+      llvm::function_ref<Values(const Step &, mlir::ValueRange)>;
+  void emitStream();
+  void beginStep(const Step &step);
+  /// All steps from `from` on; classified ones: that are still to come.
+  Values forSteps(Value from, mlir::ValueRange carried, StepBody body);
+  Values forClassifiedSteps(mlir::ValueRange carried, StepBody body);
+  Values emitOverlapped(const Values &before);
+  Values overlappedStep(const Step &step, mlir::ValueRange carried);
+  Values plainStep(const Step &step, mlir::ValueRange carried);
+  Values afterStep();
+  Values finishOverlapped(mlir::ValueRange carried);
+  /// The word of the next step, -1 behind the last.
+  Value nextMessage();
+  Values flatten(mlir::ValueRange tilesOf);
+  /// Into the states' registers; how many values these are.
+  size_t assign(mlir::ValueRange values);
+  mlir::ValueRange states() const;
 
   using Point = std::pair<int64_t, int64_t>; // lane, column of the thread
   cpu::Scalar element(Value tile, Point point);
@@ -100,32 +151,29 @@ private:
                        llvm::ArrayRef<mlir::StringAttr> ranks, Point point);
   Values indicesAt(mlir::Region &region, tile::TileType type, Point point,
                    const cpu::Storage &s, Value &inside);
-  Value bound(Value scalar);
-
-  unsigned numberOf(const SharedLoad &load) const {
-    return &load - roles.loads.data();
-  }
-  Value address(int64_t offset, Value stage = {}, int64_t stride = 0);
-  SharedMatrix matrix(const SharedLoad &load, mlir::StringAttr reduced);
 
   cpu::CodeBuilder &b;
   cpu::TileSurroundings &outside;
   tile::KernelOp kernel;
   const Roles &roles;
-  SharedLayout layout;
-  mlir::ValueRange maps;
-  FastRegion scalars;
+  const SharedLayout &layout;
+  Work work;
+  std::unique_ptr<FastRegion> scalars; // of this side
 
-  Value shared;                             // i32, aligned
-  Value thread;                             // i32, in the block
-  Value firstLane;                          // i32, of this thread, in the tile
-  Value groupLane;                          // i32, first of the warpgroup
-  Value firstColumn;                        // i32
-  Value lower, upper, fullLower, fullUpper; // i64
-  Value stage, phase;                       // i32, of the step
+  Value shared;     // i32, aligned
+  Value thread;     // i32, in the block
+  Value laneOfWarp; // i32
+  Value lead;       // i1; null: the only thread here
+  Value isFirst;    // i1: the first of its warp
+  Value groupLane;  // i32, first of the warpgroup in the tile
+  Value warp;       // i32, of the warpgroup
+  Value firstLane, firstColumn;             // i32, of this thread
+  Value lower, upper, fullLower, fullUpper; // i32
+  // How often the rings of points, of steps and of messages were used.
+  Value points, steps, messages;
   Value full;
+  bool pointReleased = false;
   llvm::DenseMap<Value, Registers> tiles;
-  llvm::SmallPtrSet<const SharedLoad *, 4> waited;
 };
 
 } // namespace attn::gpu

@@ -204,17 +204,28 @@ void gpu::lowerTileAt(StepFunction &f, tile::KernelOp kernel,
 
 static func::FuncOp emitWarpgroups(tile::KernelOp kernel,
                                    CascadeLowering &lowering,
-                                   const gpu::Roles &roles, DeviceKernel device,
+                                   const gpu::Roles &roles,
+                                   const gpu::SharedLayout &layout,
                                    StringRef fallback) {
+  DeviceKernel device = describeWarpgroups(roles, layout);
   device.fallback = fallback.str();
   return lowering.deviceStep(device, [&](StepFunction &f) {
     StepSurroundings outside(kernel, f);
-    ValueRange maps = f.function.getArguments().drop_front(2);
-    gpu::WarpgroupLowering code(f.b, outside, kernel, roles, maps);
-    // From the last one: where the rows differ in length it is the longest.
-    Value last = f.b.sub(f.function.getArgument(1), f.b.i64(1));
-    code.emitPoint(gridPoint(f.b, kernel, outside, f.b.sub(last, f.begin)));
+    gpu::WarpgroupLowering code(
+        f.b, outside, kernel, roles, layout,
+        {f.function.getArgument(1), f.frame.tickets(),
+         f.function.getArguments().drop_front(2)});
+    code.emit();
   });
+}
+
+/// The port where a result of a kernel is kept.
+static std::optional<unsigned> portOf(const Plan &plan, Value result) {
+  const Placement &placement = plan.placement(result);
+  if (placement.kind != Placement::Output || placement.presenceSlot >= 0)
+    return std::nullopt;
+  CascadeOp cascade = plan.cascade;
+  return cascade.getBody().getNumArguments() + placement.port;
 }
 
 LogicalResult gpu::lowerTileStep(tile::KernelOp kernel,
@@ -228,12 +239,12 @@ LogicalResult gpu::lowerTileStep(tile::KernelOp kernel,
   });
   func::FuncOp general = emitGeneral(kernel, lowering), step = general;
   if (warpgroups) {
-    gpu::Roles roles(kernel);
-    if (roles.reason.empty()) {
-      DeviceKernel device = describeWarpgroups(roles);
-      if (device.sharedBytes <= sharedBytes)
-        step = emitWarpgroups(kernel, lowering, roles, device, step.getName());
-    }
+    gpu::Roles roles(kernel, [&](Value result) {
+      return portOf(lowering.getPlan(), result);
+    });
+    gpu::SharedLayout layout(roles, sharedBytes);
+    if (roles.reason.empty() && layout.bytes)
+      step = emitWarpgroups(kernel, lowering, roles, layout, step.getName());
   }
   if (step == general) {
     gpu::WarpRoles byWarps(kernel, sharedBytes);

@@ -140,10 +140,11 @@ typedef struct attn_entry_desc {
  * parameters by value, in 8-byte words, then the number of items, then its
  * tensor maps:
  *   0 workspace, 1 scratch memory, 2 scratch bytes a worker, 3 workers,
+ *   4 the address of an int32_t that counts items taken: 0 before and after,
  *   then, in this order: the address of each port (0: the value that follows
  *   is the scalar), the value of each scalar port, strides of all ports' axes,
  *   all extents, `slots` words for `run`. */
-enum { ATTN_CUDA_HEADER_WORDS = 4, ATTN_CUDA_MAX_DEVICES = 16 };
+enum { ATTN_CUDA_HEADER_WORDS = 5, ATTN_CUDA_MAX_DEVICES = 16 };
 
 /* Machine code, or PTX text ended by a zero, for one architecture. */
 typedef struct attn_cuda_image {
@@ -159,10 +160,10 @@ typedef struct attn_cuda_program {
   void *state[ATTN_CUDA_MAX_DEVICES]; /* of the runtime, zero at first */
 } attn_cuda_program;
 
-/* A box of a port's tensor that the copy engine brings into shared memory, in
- * rows of 128 bytes whose 16-byte pieces are permuted. Axes are listed from the
- * last one, which is contiguous; a box has 1 point along those not set. A box
- * without any asks only that rows begin at multiples of 16 bytes. */
+/* A box of a port's tensor that the copy engine moves to or from shared memory,
+ * in rows of 128 bytes whose 16-byte pieces are permuted. Axes are listed from
+ * the last one, which is contiguous; a box has 1 point along those not set. A
+ * box without any asks only that rows begin at multiples of 16 bytes. */
 typedef struct attn_cuda_map {
   int32_t port;
   int32_t box[5]; /* elements, from the last axis */
@@ -170,7 +171,7 @@ typedef struct attn_cuda_map {
 
 typedef enum attn_cuda_flags {
   ATTN_CUDA_ITEM_A_BLOCK = 1, /* else items are spread over threads */
-  ATTN_CUDA_ONE_ITEM = 2,     /* a block for each item, no more */
+  ATTN_CUDA_TICKETS = 2,      /* a block a multiprocessor; they take items */
   ATTN_CUDA_SCRATCH = 4       /* uses scratch memory */
 } attn_cuda_flags;
 

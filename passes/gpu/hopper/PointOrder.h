@@ -1,0 +1,37 @@
+//===- PointOrder.h - in which order grid points run ------------*- C++ -*-===//
+// Points that stream the same tensors run close to each other in time, so that
+// these are read from memory once: as many such sets at a time as the cache
+// holds. Of those the last points go first: where they differ in length, the
+// last is the longest, and short ones fill the end.
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_PASSES_GPU_HOPPER_POINTORDER_H
+#define ATTN_PASSES_GPU_HOPPER_POINTORDER_H
+
+#include "passes/cpu/tile/TileToCpu.h"
+#include "passes/gpu/hopper/Roles.h"
+
+namespace attn::gpu {
+
+class PointOrder {
+  using Value = mlir::Value;
+
+public:
+  /// Emits what all points share.
+  PointOrder(cpu::CodeBuilder &b, cpu::TileSurroundings &outside,
+             tile::KernelOp kernel, const Roles &roles);
+  /// Coordinates (i32) of point number `item` (i32) of that order.
+  llvm::SmallVector<Value> coordinates(Value item);
+
+private:
+  /// Coordinates along `axes` (of the grid) of their point number `number`.
+  void split(llvm::ArrayRef<unsigned> axes, Value number,
+             llvm::MutableArrayRef<Value> at);
+
+  cpu::CodeBuilder &b;
+  llvm::SmallVector<unsigned> sets, others; // axes of the grid
+  llvm::SmallVector<Value> extents;         // i32
+  Value numSets, numOthers, atOnce;
+};
+
+} // namespace attn::gpu
+#endif // ATTN_PASSES_GPU_HOPPER_POINTORDER_H

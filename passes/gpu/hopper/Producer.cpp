@@ -1,0 +1,227 @@
+//===- Producer.cpp - the copying warp of a tile kernel ---------*- C++ -*-===//
+// Takes grid points one by one, tells the warpgroups which, and brings what they
+// multiply. Where steps are classified the warp does so 32 at a time, and sends
+// a word for each that has points: step * 2 + (is it full?).
+//===----------------------------------------------------------------------===//
+#include "passes/gpu/hopper/PointOrder.h"
+#include "passes/gpu/hopper/Warpgroups.h"
+
+using namespace mlir;
+using namespace attn;
+using namespace attn::cpu;
+using namespace attn::gpu;
+using arith::CmpIPredicate;
+
+void WarpgroupLowering::asLead(llvm::function_ref<void()> body) {
+  b.ifThen(lead, body);
+}
+
+/// The next point for this block (each block starts with the one of its
+/// number). Who takes the last ticket of a launch sets the counter back: a
+/// point takes one, so there are as many tickets as points.
+Value WarpgroupLowering::takeTicket() {
+  Value blocks = specialRegister(b, "nctaid.x");
+  auto take = [&]() -> Values {
+    auto pointer = work.tickets;
+    Value mine = LLVM::AtomicRMWOp::create(
+        b, LLVM::AtomicBinOp::add, pointer, b.i32(1),
+        LLVM::AtomicOrdering::monotonic, "device");
+    Value last = b.compare(CmpIPredicate::eq, mine,
+                           b.sub(work.items, b.i32(1)));
+    b.ifThen(last, [&] { b.store(b.i32(0), pointer); });
+    return {mine};
+  };
+  Value mine = lead ? b.ifElse(lead, take, [&] { return Values{b.i32(0)}; })[0]
+                    : take()[0];
+  return b.add(mine, blocks);
+}
+
+Value WarpgroupLowering::bound(Value name) {
+  Scalar scalar = scalars->lookup(name);
+  Value value = b.convert(scalar.value, b.getI32Type());
+  return scalar.present ? b.select(scalar.present, value, b.i32(0)) : value;
+}
+
+void WarpgroupLowering::emitBounds() {
+  for (Operation &op : kernel.getBody().front())
+    if (!isa<tile::LoadOp, tile::StoreOp, tile::EinsumOp, tile::StreamOp>(op))
+      scalars->emit(&op);
+  tile::StreamOp stream = roles.stream;
+  lower = bound(stream.getLower());
+  upper = b.max(bound(stream.getUpper()), lower);
+  fullLower = b.min(b.max(bound(stream.getFullLower()), lower), upper);
+  fullUpper = b.min(b.max(bound(stream.getFullUpper()), fullLower), upper);
+}
+
+/// Coordinates of a box (i32, from the last axis): of the first column, and of
+/// `row`. What is not there lies outside.
+gpu::Values WarpgroupLowering::boxCoordinates(Region &indices, unsigned rowRank,
+                                              Value row) {
+  FastRegion code(b, outside, b.getF32Type(), {});
+  code.capture(*scalars, indices);
+  Block &block = indices.front();
+  for (BlockArgument argument : block.getArguments())
+    code.bind(argument, {argument.getArgNumber() == rowRank ? row : b.i32(0),
+                         {},
+                         {},
+                         true});
+  SmallVector<Scalar> found = code.emit(block);
+  Values result;
+  for (const Scalar &index : llvm::reverse(found)) {
+    Value i = b.convert(index.value, b.getI32Type());
+    result.push_back(
+        index.present ? b.select(index.present, i, b.i32(-1 << 30)) : i);
+  }
+  return result;
+}
+
+void WarpgroupLowering::emitCopies(const SharedLoad &load, Value to,
+                                   Value barrier) {
+  tile::LoadOp op = load.op;
+  Values at = boxCoordinates(op.getIndices(), load.rowRank, b.i32(0));
+  Value map =
+      LLVM::PtrToIntOp::create(b, b.getI64Type(), work.maps[numberOf(load)]);
+  for (int64_t panel = 0; panel < load.columns / 64; ++panel) {
+    at[0] = b.i32(panel * 64);
+    copyBox(b, b.add(to, b.i32(panel * load.rows * 128)), map, at, barrier);
+  }
+}
+
+void WarpgroupLowering::emitStepCopies(Value step) {
+  tile::StreamOp stream = roles.stream;
+  Block &body = stream.getBody().front();
+  scalars->bindCoordinate(body.getArgument(0),
+                          b.convert(step, b.getI64Type()));
+  for (Operation &op : body)
+    if (!isa<tile::LoadOp, tile::EinsumOp, tile::YieldOp>(op))
+      scalars->emit(&op);
+  for (auto [load, ring] : llvm::zip(roles.loads, layout.loads)) {
+    if (!load.inStream)
+      continue;
+    waitEmpty(ring, steps);
+    Value barrier = fullBarrier(ring, steps);
+    barrierExpect(b, barrier, load.bytes());
+    emitCopies(load, boxes(load, steps), barrier);
+  }
+}
+
+/// Words of a grid point's line: -1 behind the last point, the stream's bounds,
+/// its coordinates.
+void WarpgroupLowering::sayPoint(ValueRange coordinates) {
+  waitEmpty(layout.point, points);
+  Value line = pointLine(points);
+  Values words{b.i32(0), lower, fullLower, fullUpper, upper};
+  llvm::append_range(words, coordinates);
+  for (auto [i, word] : llvm::enumerate(words))
+    storeWord(b, b.add(line, b.i32(4 * i)), word);
+  Value barrier = fullBarrier(layout.point, points);
+  barrierExpect(b, barrier, layout.pointBytes);
+  for (const SharedLoad &load : roles.loads)
+    if (!load.inStream)
+      emitCopies(load, boxes(load, points), barrier);
+}
+
+void WarpgroupLowering::sayStep(Value word) {
+  waitEmpty(layout.message, messages);
+  storeWord(b,
+            address(layout.messageWords, stageOf(layout.message, messages), 4),
+            word);
+  barrierArrive(b, fullBarrier(layout.message, messages), b.boolean(true));
+}
+
+void WarpgroupLowering::emitSteps() {
+  Value base = steps;
+  forLoop(b, lower, upper, 1, {}, [&](Value step, ValueRange) {
+    steps = b.add(base, b.sub(step, lower));
+    emitStepCopies(step);
+    return Values();
+  });
+  steps = b.add(base, b.sub(upper, lower));
+}
+
+void WarpgroupLowering::emitClassifiedSteps() {
+  tile::StreamOp stream = roles.stream;
+  Block &classify = stream.getClassify().front();
+  Type i32 = b.getI32Type();
+  auto ballot = [&](Value flag) {
+    return intrinsic(b, "llvm.nvvm.vote.ballot.sync", i32, {b.i32(-1), flag});
+  };
+  auto holds = [&](unsigned operand) {
+    Scalar s = scalars->lookup(classify.back().getOperand(operand));
+    return b.both(s.present, s.value);
+  };
+  auto range = [&](Value step, Value low, Value high) {
+    return b.bitAnd(b.compare(CmpIPredicate::sge, step, low),
+                    b.compare(CmpIPredicate::slt, step, high));
+  };
+  Values counts{steps, messages};
+  counts = forLoop(b, lower, upper, 32, counts, [&](Value base, ValueRange in) {
+    Value step = b.add(base, laneOfWarp);
+    Value known = b.min(step, b.sub(upper, b.i32(1)));
+    scalars->bindCoordinate(classify.getArgument(0),
+                            b.convert(known, b.getI64Type()));
+    for (Operation &op : classify)
+      if (!isa<tile::YieldOp>(op))
+        scalars->emit(&op);
+    Value some = ballot(b.bitAnd(holds(0), range(step, lower, upper)));
+    Value all = ballot(b.bitAnd(holds(1), range(step, fullLower, fullUpper)));
+    Value count = intrinsic(b, "llvm.ctpop.i32", i32, {some});
+    Values carried{in[0], in[1], some};
+    carried = forLoop(
+        b, b.i32(0), count, 1, carried, [&](Value, ValueRange state) {
+          steps = state[0];
+          messages = state[1];
+          Value rest = state[2];
+          Value bit = intrinsic(b, "llvm.cttz.i32", i32,
+                                {rest, b.boolean(false)});
+          Value isFull = b.bitAnd(arith::ShRUIOp::create(b, all, bit),
+                                  b.i32(1));
+          Value next = b.add(base, bit);
+          asLead([&] {
+            sayStep(b.add(b.mul(next, b.i32(2)), isFull));
+            emitStepCopies(next);
+          });
+          return Values{b.add(steps, b.i32(1)), b.add(messages, b.i32(1)),
+                        b.bitAnd(rest, b.sub(rest, b.i32(1)))};
+        });
+    return Values{carried[0], carried[1]};
+  });
+  steps = counts[0];
+  messages = counts[1];
+  asLead([&] { sayStep(b.i32(-1)); });
+  messages = b.add(messages, b.i32(1));
+}
+
+void WarpgroupLowering::emitProducer() {
+  PointOrder order(b, outside, kernel, roles);
+  work.items = b.convert(work.items, b.getI32Type());
+  Values start{specialRegister(b, "ctaid.x"), b.i32(0), b.i32(0), b.i32(0)};
+  Values last = whileLoop(
+      b, start,
+      [&](ValueRange in, Values &) {
+        return b.compare(CmpIPredicate::slt, in[0], work.items);
+      },
+      [&](ValueRange in, ValueRange) {
+        points = in[1];
+        steps = in[2];
+        messages = in[3];
+        Value next = takeTicket();
+        SmallVector<Value> coordinates = order.coordinates(in[0]);
+        bindPoint(coordinates);
+        emitBounds();
+        asLead([&] { sayPoint(coordinates); });
+        if (roles.isClassified())
+          emitClassifiedSteps();
+        else
+          emitSteps();
+        if (lead)
+          next = broadcast(b, next);
+        return Values{next, b.add(points, b.i32(1)), steps, messages};
+      });
+  points = last[1];
+  asLead([&] {
+    waitEmpty(layout.point, points);
+    storeWord(b, pointLine(points), b.i32(-1));
+    barrierArrive(b, fullBarrier(layout.point, points), b.boolean(true));
+  });
+}

@@ -1,0 +1,404 @@
+//===- Steps.cpp - products and the steps of a stream -----------*- C++ -*-===//
+// Where the order of a step allows it (Overlap), the first products of a step
+// run together with the last ones of the step before, and the last ones run
+// under all that is computed between them:
+//   start the first products of step j; start the last ones of step j - 1;
+//   when the first have ended: what lies between, of step j;
+//   when the last have ended: round their operands, repair their states.
+// Registers that a running product reads are written by conversions behind the
+// wait alone: ptxas takes anything else for a reason to run one at a time.
+//===----------------------------------------------------------------------===//
+#include "mlir/IR/Matchers.h"
+#include "passes/gpu/hopper/Reduce.h"
+#include "passes/gpu/hopper/Warpgroups.h"
+
+using namespace mlir;
+using namespace attn;
+using namespace attn::cpu;
+using namespace attn::gpu;
+using arith::CmpIPredicate;
+
+//===----------------------------------------------------------------------===//
+// Products
+//===----------------------------------------------------------------------===//
+
+/// Operand A in registers, rounded and in pairs.
+gpu::Values WarpgroupLowering::fragmentsOf(tile::EinsumOp op) {
+  const Contraction &c = roles.contractions.find(op)->second;
+  const Registers &r = tiles.find(c.a)->second;
+  auto value = [&](int64_t i) {
+    // An absent factor has no part in the sum.
+    Value x = r.values[i];
+    if (r.present.empty() || !r.present[i] ||
+        isZeroWhenAbsent(x, r.present[i]))
+      return x;
+    return b.select(r.present[i], x, b.real(x.getType(), 0));
+  };
+  Type element = roles.sharedLoad(c.b)->element();
+  Values fragments;
+  for (int64_t i = 0; i < op.getReducedSizes()[0] / 2; i += 2)
+    fragments.push_back(packPair(b, element, value(i), value(i + 1)));
+  return fragments;
+}
+
+/// A product whose operands are there, or come in use `count` of the stream.
+gpu::Values WarpgroupLowering::start(tile::EinsumOp op, Value count,
+                                     ArrayRef<Value> fragments,
+                                     ArrayRef<Value> sum) {
+  const Contraction &c = roles.contractions.find(op)->second;
+  auto matrix = [&](const SharedLoad &load) {
+    if (load.inStream)
+      waitFull(layout.loads[numberOf(load)], count);
+    bool transposed = load.type().getRanks()[load.rowRank] == c.reduced;
+    return SharedMatrix{boxes(load, load.inStream ? count : points), load.rows,
+                        transposed};
+  };
+  const SharedLoad *a = roles.sharedLoad(c.a), *right = roles.sharedLoad(c.b);
+  SharedMatrix am;
+  if (a)
+    am = matrix(*a);
+  SharedMatrix bm = matrix(*right);
+  return startProduct(b, right->element(),
+                      Roles::sizeOf(op.getResult().getType(), c.column),
+                      op.getReducedSizes()[0], a ? &am : nullptr, groupLane,
+                      fragments, bm, sum);
+}
+
+bool WarpgroupLowering::isLastUser(const SharedLoad &load,
+                                   Operation *op) const {
+  tile::LoadOp source = load.op;
+  auto users = source.getResult().getUsers();
+  return llvm::is_contained(users, op) &&
+         llvm::all_of(users, [&](Operation *other) {
+           return other == op || other->isBeforeInBlock(op);
+         });
+}
+
+void WarpgroupLowering::release(const SharedLoad &load, Value count) {
+  if (load.inStream)
+    barrierArrive(b, emptyBarrier(layout.loads[numberOf(load)], count),
+                  isFirst);
+}
+
+/// One by itself.
+void WarpgroupLowering::emitContraction(tile::EinsumOp op) {
+  const Contraction &c = roles.contractions.find(op)->second;
+  Values fragments, sum;
+  if (!roles.sharedLoad(c.a))
+    fragments = fragmentsOf(op);
+  if (op.getInit())
+    sum = tiles.find(op.getInit())->second.values;
+  Values running = start(op, steps, fragments, sum);
+  tiles[op.getResult()] = {op.getResult().getType(),
+                           waitProducts(b, 0, running),
+                           {}};
+  for (const SharedLoad &load : roles.loads)
+    if (isLastUser(load, op))
+      release(load, steps);
+}
+
+//===----------------------------------------------------------------------===//
+// States as values
+//===----------------------------------------------------------------------===//
+
+ValueRange WarpgroupLowering::states() const {
+  tile::StreamOp stream = roles.stream;
+  return stream.getBody().getArguments().drop_front();
+}
+
+/// The registers of tiles, as the states (in this order) carry them.
+gpu::Values WarpgroupLowering::flatten(ValueRange tilesOf) {
+  Values result;
+  for (auto [tile, state] : llvm::zip(tilesOf, states())) {
+    const Registers &r = tiles.find(tile)->second;
+    llvm::append_range(result, r.values);
+    if (cast<tile::TileType>(state.getType()).getMasked())
+      for (size_t i = 0; i < r.values.size(); ++i)
+        result.push_back(r.present.empty() || !r.present[i] ? b.boolean(true)
+                                                            : r.present[i]);
+  }
+  return result;
+}
+
+size_t WarpgroupLowering::assign(ValueRange values) {
+  size_t next = 0;
+  for (Value state : states()) {
+    auto type = cast<tile::TileType>(state.getType());
+    Registers r{type, {}, {}};
+    int64_t count = shapeOf(type).count();
+    for (int64_t i = 0; i < count; ++i)
+      r.values.push_back(values[next++]);
+    for (int64_t i = 0; type.getMasked() && i < count; ++i)
+      r.present.push_back(values[next++]);
+    tiles[state] = r;
+  }
+  return next;
+}
+
+//===----------------------------------------------------------------------===//
+// Loops
+//===----------------------------------------------------------------------===//
+
+Value WarpgroupLowering::nextMessage() {
+  waitFull(layout.message, messages);
+  Value word = loadWord(
+      b, address(layout.messageWords, stageOf(layout.message, messages), 4));
+  word = broadcast(b, word);
+  barrierArrive(b, emptyBarrier(layout.message, messages), isFirst);
+  messages = b.add(messages, b.i32(1));
+  return word;
+}
+
+gpu::Values WarpgroupLowering::forSteps(Value from, ValueRange carried,
+                                        StepBody body) {
+  if (roles.isClassified())
+    return forClassifiedSteps(carried, body);
+  Value base = b.sub(steps, from); // of the step's number
+  Values values(carried);
+  auto part = [&](Value low, Value high, bool isFull) {
+    values = forLoop(b, low, high, 1, values, [&](Value step, ValueRange in) {
+      return body({step, b.add(base, step), isFull}, in);
+    });
+  };
+  auto isZero = [](Value bound) { return matchPattern(bound, m_Zero()); };
+  tile::StreamOp stream = roles.stream;
+  Value first = b.max(fullLower, from), last = b.max(fullUpper, from);
+  if (!isZero(stream.getLower()) || !isZero(stream.getFullLower()))
+    part(from, first, false);
+  part(first, last, true);
+  part(last, upper, false);
+  steps = b.add(base, b.max(upper, from));
+  return values;
+}
+
+gpu::Values WarpgroupLowering::forClassifiedSteps(ValueRange carried,
+                                                  StepBody body) {
+  Values init(carried);
+  init.push_back(steps);
+  init.push_back(messages);
+  Values last = whileLoop(
+      b, init,
+      [&](ValueRange in, Values &found) {
+        messages = in.back();
+        found.push_back(nextMessage());
+        found.push_back(messages);
+        return b.compare(CmpIPredicate::sge, found[0], b.i32(0));
+      },
+      [&](ValueRange in, ValueRange found) {
+        Value count = in.drop_back().back();
+        Value step = arith::ShRUIOp::create(b, found[0], b.i32(1));
+        Value isFull = b.compare(CmpIPredicate::ne,
+                                 b.bitAnd(found[0], b.i32(1)), b.i32(0));
+        ValueRange state = in.drop_back(2);
+        Values next = b.ifElse(
+            isFull, [&] { return body({step, count, true}, state); },
+            [&] { return body({step, count, false}, state); });
+        next.push_back(b.add(count, b.i32(1)));
+        next.push_back(found[1]);
+        return next;
+      });
+  // The test that fails has read a message, too.
+  messages = b.add(last.pop_back_val(), b.i32(1));
+  steps = last.pop_back_val();
+  return last;
+}
+
+void WarpgroupLowering::beginStep(const Step &step) {
+  tile::StreamOp stream = roles.stream;
+  full = step.full ? b.boolean(true) : Value();
+  scalars->setFull(full);
+  scalars->bindCoordinate(stream.getBody().getArgument(0),
+                          b.convert(step.step, b.getI64Type()));
+}
+
+gpu::Values WarpgroupLowering::plainStep(const Step &step,
+                                         ValueRange carried) {
+  assign(carried);
+  beginStep(step);
+  Value outer = steps;
+  steps = step.count;
+  tile::StreamOp stream = roles.stream;
+  Block &body = stream.getBody().front();
+  emitBlock(body);
+  steps = outer;
+  return flatten(body.back().getOperands());
+}
+
+//===----------------------------------------------------------------------===//
+// Overlapped steps
+//===----------------------------------------------------------------------===//
+
+/// Behind the last products of the step before: their next operands, and the
+/// states that they will add to.
+gpu::Values WarpgroupLowering::afterStep() {
+  tile::StreamOp stream = roles.stream;
+  Block &body = stream.getBody().front();
+  const Overlap &overlap = roles.overlap;
+  SmallVector<Value> next(body.back().getOperands());
+  Values fragments;
+  for (tile::EinsumOp op : overlap.trailing) {
+    llvm::append_range(fragments, fragmentsOf(op));
+    *llvm::find(next, op.getResult()) = op.getInit();
+  }
+  for (Operation &op : body)
+    if (overlap.late.contains(&op))
+      emitOperation(op);
+  Values result = flatten(next);
+  llvm::append_range(result, fragments);
+  return result;
+}
+
+/// Carried: the states, then the operands of the last products.
+gpu::Values WarpgroupLowering::overlappedStep(const Step &step,
+                                              ValueRange carried) {
+  tile::StreamOp stream = roles.stream;
+  Block &body = stream.getBody().front();
+  const Overlap &overlap = roles.overlap;
+  bool isFirstStep = carried.empty(); // nothing runs before
+  beginStep(step);
+  auto operandOf = [&](tile::EinsumOp op) {
+    return op.getResult().use_begin()->getOperandNumber();
+  };
+  auto uses = [&](const SharedLoad &load, ArrayRef<tile::EinsumOp> products) {
+    tile::LoadOp source = load.op;
+    return llvm::any_of(source.getResult().getUsers(), [&](Operation *user) {
+      return llvm::is_contained(products, user);
+    });
+  };
+  auto registers = [&](Value tile) {
+    return shapeOf(cast<tile::TileType>(tile.getType())).count();
+  };
+
+  Values first, last;
+  for (tile::EinsumOp op : overlap.leading)
+    llvm::append_range(first, start(op, step.count, {}, {}));
+  Value before = b.sub(step.count, b.i32(1));
+  if (!isFirstStep) {
+    ValueRange fragments = carried.drop_front(assign(carried));
+    for (tile::EinsumOp op : overlap.trailing) {
+      int64_t count = op.getReducedSizes()[0] / 4;
+      Values own(fragments.take_front(count));
+      fragments = fragments.drop_front(count);
+      llvm::append_range(
+          last, start(op, before, own,
+                      tiles.find(states()[operandOf(op)])->second.values));
+    }
+  }
+  first = waitProducts(b, isFirstStep ? 0 : overlap.trailing.size(), first);
+  ArrayRef<Value> rest = first;
+  for (tile::EinsumOp op : overlap.leading) {
+    Value result = op.getResult();
+    tiles[result] = {op.getResult().getType(),
+                     Values(rest.take_front(registers(result))),
+                     {}};
+    rest = rest.drop_front(registers(result));
+  }
+  for (const SharedLoad &load : roles.loads)
+    if (uses(load, overlap.leading) && !uses(load, overlap.trailing))
+      release(load, step.count);
+  for (Operation &op : body)
+    if (!overlap.late.contains(&op) && !overlap.contains(&op))
+      emitOperation(op);
+  if (!isFirstStep) {
+    last = waitProducts(b, 0, last);
+    rest = last;
+    for (tile::EinsumOp op : overlap.trailing) {
+      Value state = states()[operandOf(op)];
+      tiles[state].values = Values(rest.take_front(registers(state)));
+      rest = rest.drop_front(registers(state));
+    }
+    for (const SharedLoad &load : roles.loads)
+      if (uses(load, overlap.trailing))
+        release(load, before);
+  }
+  return afterStep();
+}
+
+/// The last products; the states behind them.
+gpu::Values WarpgroupLowering::finishOverlapped(ValueRange carried) {
+  Value before = b.sub(steps, b.i32(1));
+  ValueRange fragments = carried.drop_front(assign(carried));
+  Values last;
+  for (tile::EinsumOp op : roles.overlap.trailing) {
+    unsigned operand = op.getResult().use_begin()->getOperandNumber();
+    int64_t count = op.getReducedSizes()[0] / 4;
+    Values own(fragments.take_front(count));
+    fragments = fragments.drop_front(count);
+    llvm::append_range(
+        last,
+        start(op, before, own, tiles.find(states()[operand])->second.values));
+  }
+  last = waitProducts(b, 0, last);
+  ArrayRef<Value> rest = last;
+  for (tile::EinsumOp op : roles.overlap.trailing) {
+    unsigned operand = op.getResult().use_begin()->getOperandNumber();
+    Values &values = tiles[states()[operand]].values;
+    values.assign(rest.begin(), rest.begin() + values.size());
+    rest = rest.drop_front(values.size());
+    for (const SharedLoad &load : roles.loads)
+      if (isLastUser(load, op))
+        release(load, before);
+  }
+  return flatten(states());
+}
+
+gpu::Values WarpgroupLowering::emitOverlapped(const Values &before) {
+  Value from = lower, isFull, some;
+  Value base = steps;
+  if (roles.isClassified()) {
+    Value message = nextMessage();
+    some = b.compare(CmpIPredicate::sge, message, b.i32(0));
+    from = arith::ShRUIOp::create(b, message, b.i32(1));
+  } else {
+    some = b.compare(CmpIPredicate::slt, lower, upper);
+  }
+  Value seen = messages;
+  Values after = b.ifElse(
+      some,
+      [&] {
+        Values carried = overlappedStep({from, base, false}, {});
+        steps = b.add(base, b.i32(1));
+        carried = forSteps(b.add(from, b.i32(1)), carried,
+                           [&](const Step &step, ValueRange in) {
+                             return overlappedStep(step, in);
+                           });
+        Values result = finishOverlapped(carried);
+        result.push_back(steps);
+        result.push_back(messages);
+        return result;
+      },
+      [&] {
+        Values result = before;
+        result.push_back(base);
+        result.push_back(seen);
+        return result;
+      });
+  messages = after.pop_back_val();
+  steps = after.pop_back_val();
+  return after;
+}
+
+void WarpgroupLowering::emitStream() {
+  tile::StreamOp stream = roles.stream;
+  Values before = flatten(stream.getInit());
+  assign(before);
+  Values after =
+      roles.overlap
+          ? emitOverlapped(before)
+          : forSteps(lower, before, [&](const Step &step, ValueRange in) {
+              return plainStep(step, in);
+            });
+  full = {};
+  scalars->setFull(full);
+  assign(after);
+  for (auto [result, state] : llvm::zip(stream.getResults(), states())) {
+    Registers last = tiles.find(state)->second;
+    tiles[result] = last;
+  }
+  bool readLater = llvm::any_of(roles.contractions, [&](auto &entry) {
+    return entry.first->getBlock() == stream->getBlock() &&
+           stream->isBeforeInBlock(entry.first);
+  });
+  if (!readLater && !layout.storesShare)
+    releasePoint();
+}
