@@ -5,6 +5,7 @@
 #include "compiler/SourceDiagnostics.h"
 #include "dialect/interpreter/Array.h"
 #include "mlir/Pass/PassManager.h"
+#include "passes/gpu/tile/TileToGpu.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
@@ -74,25 +75,53 @@ llvm::Expected<OwningOpRef<ModuleOp>> attn::derive(Program &program) {
                      [](PassManager &passes) { buildDerivation(passes); });
 }
 
+/// How well the tiles of all kernels suit the target, and the most that can be.
+static std::pair<unsigned, unsigned> fitOf(ModuleOp module,
+                                           const GpuTarget &target) {
+  unsigned fit = 0, most = 0;
+  module.walk([&](tile::KernelOp kernel) {
+    if (target.hopper)
+      fit += gpu::warpgroupFit(kernel, target.sharedBytes);
+    most += target.hopper ? gpu::bestWarpgroupFit : 0;
+  });
+  return {fit, most};
+}
+
 llvm::Expected<OwningOpRef<ModuleOp>> attn::schedule(Program &program,
                                                      StringRef target) {
-  TileSizes tiles;
-  if (isGpuTarget(target)) {
-    auto gpu = findGpuTarget(target);
-    if (!gpu)
-      return gpu.takeError();
-    tiles = {(*gpu)->streamTile, (*gpu)->laneTile, /*pack=*/true};
-  } else {
+  auto withTiles = [&](const TileSizes &tiles) {
+    return transformed(program, [&](PassManager &passes) {
+      buildDerivation(passes, tiles);
+      buildSchedule(passes, tiles);
+    });
+  };
+  if (!isGpuTarget(target)) {
     auto options = codegenOptions(target);
     if (!options)
       return options.takeError();
+    TileSizes tiles;
     if (llvm::all_of(options->targets, [](auto *row) { return row->amx; }))
       tiles.matrixLanes = 32;
+    return withTiles(tiles);
   }
-  return transformed(program, [&](PassManager &passes) {
-    buildDerivation(passes, tiles);
-    buildSchedule(passes, tiles);
-  });
+  auto gpu = findGpuTarget(target);
+  if (!gpu)
+    return gpu.takeError();
+  OwningOpRef<ModuleOp> best;
+  unsigned bestFit = 0;
+  for (const GpuTile &tile : (*gpu)->tiles) {
+    auto module = withTiles({tile.stream, tile.lanes, /*pack=*/true});
+    if (!module)
+      return module.takeError();
+    auto [fit, most] = fitOf(**module, **gpu);
+    if (!best || fit > bestFit) {
+      best = std::move(*module);
+      bestFit = fit;
+    }
+    if (bestFit == most)
+      break;
+  }
+  return best;
 }
 
 llvm::Expected<Generated> attn::generateCode(Program &program, StringRef target,

@@ -6,14 +6,20 @@
 
 using namespace attn;
 
+// Small tiles for the threads of a block; for warpgroups as large as registers
+// and shared memory take: wider ones where the rows are short.
+static constexpr GpuTile blockTiles[] = {{64, 64}};
+static constexpr GpuTile warpgroupTiles[] = {
+    {128, 192}, {128, 128}, {80, 128}, {64, 128}};
+
 // clang-format off
 static constexpr GpuTarget rows[] = {
-    // name, arch, features, sharedBytes, hopper, streamTile, laneTile
-    {"cuda:sm_80", "sm_80", "+ptx80", 163 << 10, false, 64, 64},
-    {"cuda:sm_86", "sm_86", "+ptx80", 99 << 10, false, 64, 64},
-    {"cuda:sm_89", "sm_89", "+ptx80", 99 << 10, false, 64, 64},
-    {"cuda:sm_90", "sm_90", "+ptx80", 227 << 10, false, 64, 64},
-    {"cuda:sm_90a", "sm_90a", "+ptx83", 227 << 10, true, 128, 128},
+    // name, arch, features, sharedBytes, hopper, tiles
+    {"cuda:sm_80", "sm_80", "+ptx80", 163 << 10, false, blockTiles},
+    {"cuda:sm_86", "sm_86", "+ptx80", 99 << 10, false, blockTiles},
+    {"cuda:sm_89", "sm_89", "+ptx80", 99 << 10, false, blockTiles},
+    {"cuda:sm_90", "sm_90", "+ptx80", 227 << 10, false, blockTiles},
+    {"cuda:sm_90a", "sm_90a", "+ptx83", 227 << 10, true, warpgroupTiles},
 };
 // clang-format on
 

@@ -9,12 +9,17 @@
 
 namespace attn {
 
+/// Points of a tile along the streamed rank and along the rows.
+struct GpuTile {
+  int64_t stream, lanes;
+};
+
 /// One row an architecture: what LLVM and ptxas call it, and what is there.
 struct GpuTarget {
   llvm::StringLiteral name, arch, features; // "cuda:sm_90a", "sm_90a", "+ptx83"
   unsigned sharedBytes;                     // a block can have
   bool hopper;                              // wgmma, TMA, setmaxnreg
-  int64_t streamTile, laneTile;             // points of a tile
+  llvm::ArrayRef<GpuTile> tiles;            // to choose from, the best first
 
   cpu::CpuTarget forLowering() const;
 };

@@ -17,10 +17,10 @@ attn::gpu::forLoop(CodeBuilder &b, Value low, Value high, int64_t step,
   return Values(op.getResults());
 }
 
-attn::gpu::Values attn::gpu::whileLoop(
-    CodeBuilder &b, ValueRange init,
-    llvm::function_ref<Value(ValueRange, Values &)> test,
-    llvm::function_ref<Values(ValueRange, ValueRange)> body) {
+attn::gpu::Values
+attn::gpu::whileLoop(CodeBuilder &b, ValueRange init,
+                     llvm::function_ref<Value(ValueRange, Values &)> test,
+                     llvm::function_ref<Values(ValueRange, ValueRange)> body) {
   SmallVector<Type> types(init.getTypes());
   SmallVector<Location> locs(init.size(), b.getLoc());
   // What the test learns is known once it is emitted.
@@ -31,8 +31,8 @@ attn::gpu::Values attn::gpu::whileLoop(
   Value go = test(before->getArguments(), found);
   llvm::append_range(all, found);
   scf::ConditionOp::create(b, go, all);
-  SmallVector<Type> allTypes = llvm::map_to_vector(
-      all, [](Value value) { return value.getType(); });
+  SmallVector<Type> allTypes =
+      llvm::map_to_vector(all, [](Value value) { return value.getType(); });
   locs.resize(all.size(), b.getLoc());
   b.setInsertionPointAfter(untyped);
   auto op = scf::WhileOp::create(b, allTypes, init);

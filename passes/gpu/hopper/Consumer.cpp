@@ -87,7 +87,7 @@ void WarpgroupLowering::emitReduction(tile::EinsumOp op) {
                                   op.getTiles(), {lane, column}));
     Value sum =
         reducePoints(b, *op.getMonoid(), points, result.type.getElementType());
-    if (reduced)
+    if (reduced && !roles.inParts.contains(op))
       sum = reduceAcross(b, *op.getMonoid(), sum);
     if (op.getInit())
       sum = combine(b, *op.getMonoid(), element(op.getInit(), {lane, 0}).value,
@@ -172,8 +172,8 @@ void WarpgroupLowering::emitBoxStore(const SharedStore &store, int64_t room) {
   tile::StoreOp op = store.op;
   const Registers &r = tiles.find(op.getTile())->second;
   Type element = outside.result(op.getResult()).element;
-  Value storer = b.compare(CmpIPredicate::eq, b.bitAnd(thread, b.i32(127)),
-                           b.i32(0));
+  Value storer =
+      b.compare(CmpIPredicate::eq, b.bitAnd(thread, b.i32(127)), b.i32(0));
   auto together = [&] {
     Value id = b.add(arith::ShRUIOp::create(b, groupLane, b.i32(6)), b.i32(1));
     intrinsic(b, "llvm.nvvm.barrier.cta.sync.aligned.count", {},
@@ -185,8 +185,8 @@ void WarpgroupLowering::emitBoxStore(const SharedStore &store, int64_t room) {
   int64_t panelBytes = roles.lanes * 128;
   Value base = address(room, groupLane, 128);
   if (layout.storesShare)
-    base = b.add(base, b.mul(stageOf(layout.point, points),
-                             b.i32(layout.pointBytes)));
+    base = b.add(
+        base, b.mul(stageOf(layout.point, points), b.i32(layout.pointBytes)));
   // A thread has the address of a row of 8 columns; pieces are permuted by the
   // row.
   Value row = b.bitAnd(laneOfWarp, b.i32(15));
@@ -196,12 +196,11 @@ void WarpgroupLowering::emitBoxStore(const SharedStore &store, int64_t room) {
     Values pairs;
     for (int64_t i = 8 * j; i < 8 * j + 8; i += 2)
       pairs.push_back(packPair(b, element, r.values[i], r.values[i + 1]));
-    Value place = arith::XOrIOp::create(
-        b, b.add(piece, b.i32(j % 4 * 2)), b.bitAnd(row, b.i32(7)));
-    storeMatrices(b,
-                  b.add(b.add(at, b.i32(j / 4 * panelBytes)),
-                        b.mul(place, b.i32(16))),
-                  pairs);
+    Value place = arith::XOrIOp::create(b, b.add(piece, b.i32(j % 4 * 2)),
+                                        b.bitAnd(row, b.i32(7)));
+    storeMatrices(
+        b, b.add(b.add(at, b.i32(j / 4 * panelBytes)), b.mul(place, b.i32(16))),
+        pairs);
   }
   sharedFence(b);
   together();

@@ -37,7 +37,8 @@ PointOrder::PointOrder(CodeBuilder &b, TileSurroundings &outside,
       read.insert(more.begin(), more.end());
       bytes += load.bytes();
     }
-  numSets = numOthers = b.i32(1);
+  Value numSets = b.i32(1);
+  numOthers = numSets;
   for (auto [axis, rank] : llvm::enumerate(strings(kernel.getGrid()))) {
     bool tells = read.contains(body.getArgument(axis));
     (tells ? sets : others).push_back(axis);
@@ -49,15 +50,19 @@ PointOrder::PointOrder(CodeBuilder &b, TileSurroundings &outside,
   Value steps = outside.extent(b.getStringAttr(stream.getRank()));
   Value setBytes = b.max(b.mul(steps, b.i64(bytes)), b.i64(1));
   Value fit = arith::DivUIOp::create(b, b.i64(cachedBytes), setBytes);
-  fit = b.min(b.max(fit, b.i64(1)), b.i64(1 << 20));
-  atOnce = b.min(b.convert(fit, b.getI32Type()), numSets);
+  fit = b.convert(b.min(b.max(fit, b.i64(1)), b.i64(1 << 20)), b.getI32Type());
+  // Equal sections: the last ones are to fill the machine, too.
+  Value sections = b.max(
+      arith::CeilDivUIOp::create(b, numSets, b.min(fit, numSets)), b.i32(1));
+  sectionSets = arith::DivUIOp::create(b, numSets, sections);
+  more = b.sub(numSets, b.mul(sectionSets, sections));
 }
 
 void PointOrder::split(ArrayRef<unsigned> axes, Value number,
                        MutableArrayRef<Value> at) {
   for (size_t i = axes.size(); i-- > 0;) {
-    at[axes[i]] = i ? Value(arith::RemUIOp::create(b, number, extents[axes[i]]))
-                    : number;
+    at[axes[i]] =
+        i ? Value(arith::RemUIOp::create(b, number, extents[axes[i]])) : number;
     if (i)
       number = arith::DivUIOp::create(b, number, extents[axes[i]]);
   }
@@ -65,11 +70,18 @@ void PointOrder::split(ArrayRef<unsigned> axes, Value number,
 
 SmallVector<Value> PointOrder::coordinates(Value item) {
   SmallVector<Value> at(extents.size());
-  Value section = b.mul(atOnce, numOthers);
-  Value number = arith::DivUIOp::create(b, item, section);
-  Value inside = b.sub(item, b.mul(number, section));
-  Value first = b.mul(number, atOnce);
-  Value here = b.min(atOnce, b.sub(numSets, first));
+  Value large = b.mul(b.add(sectionSets, b.i32(1)), numOthers);
+  Value firstSmall = b.mul(more, large);
+  Value isLarge = b.compare(arith::CmpIPredicate::slt, item, firstSmall);
+  Value here = b.select(isLarge, b.add(sectionSets, b.i32(1)), sectionSets);
+  Value from = b.select(isLarge, b.i32(0), firstSmall);
+  Value size = b.mul(here, numOthers);
+  Value inside = b.sub(item, from);
+  Value number = arith::DivUIOp::create(b, inside, size);
+  Value first = b.add(
+      b.mul(number, here),
+      b.select(isLarge, b.i32(0), b.mul(more, b.add(sectionSets, b.i32(1)))));
+  inside = b.sub(inside, b.mul(number, size));
   Value other = arith::DivUIOp::create(b, inside, here);
   Value set = b.add(first, b.sub(inside, b.mul(other, here)));
   split(sets, set, at);

@@ -30,7 +30,8 @@ private:
   cpu::CodeBuilder &b;
   llvm::SmallVector<unsigned> sets, others; // axes of the grid
   llvm::SmallVector<Value> extents;         // i32
-  Value numSets, numOthers, atOnce;
+  // The first `more` sections have one set more than the others.
+  Value numOthers, sectionSets, more;
 };
 
 } // namespace attn::gpu

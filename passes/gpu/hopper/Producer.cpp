@@ -1,7 +1,7 @@
 //===- Producer.cpp - the copying warp of a tile kernel ---------*- C++ -*-===//
-// Takes grid points one by one, tells the warpgroups which, and brings what they
-// multiply. Where steps are classified the warp does so 32 at a time, and sends
-// a word for each that has points: step * 2 + (is it full?).
+// Takes grid points one by one, tells the warpgroups which, and brings what
+// they multiply. Where steps are classified the warp does so 32 at a time, and
+// sends a word for each that has points: step * 2 + (is it full?).
 //===----------------------------------------------------------------------===//
 #include "passes/gpu/hopper/PointOrder.h"
 #include "passes/gpu/hopper/Warpgroups.h"
@@ -16,24 +16,24 @@ void WarpgroupLowering::asLead(llvm::function_ref<void()> body) {
   b.ifThen(lead, body);
 }
 
-/// The next point for this block (each block starts with the one of its
-/// number). Who takes the last ticket of a launch sets the counter back: a
-/// point takes one, so there are as many tickets as points.
+/// The number of the next point for this block is that many points after the
+/// first ones, of which each block has one.
 Value WarpgroupLowering::takeTicket() {
-  Value blocks = specialRegister(b, "nctaid.x");
-  auto take = [&]() -> Values {
-    auto pointer = work.tickets;
-    Value mine = LLVM::AtomicRMWOp::create(
-        b, LLVM::AtomicBinOp::add, pointer, b.i32(1),
-        LLVM::AtomicOrdering::monotonic, "device");
-    Value last = b.compare(CmpIPredicate::eq, mine,
-                           b.sub(work.items, b.i32(1)));
-    b.ifThen(last, [&] { b.store(b.i32(0), pointer); });
-    return {mine};
+  auto take = [&] {
+    return Values{LLVM::AtomicRMWOp::create(
+        b, LLVM::AtomicBinOp::add, work.tickets, b.i32(1),
+        LLVM::AtomicOrdering::monotonic, "device")};
   };
-  Value mine = lead ? b.ifElse(lead, take, [&] { return Values{b.i32(0)}; })[0]
-                    : take()[0];
-  return b.add(mine, blocks);
+  return lead ? b.ifElse(lead, take, [&] { return Values{b.i32(0)}; })[0]
+              : take()[0];
+}
+
+/// A point takes one ticket, so that there are as many as points; who has the
+/// last one of the launch sets the counter back.
+void WarpgroupLowering::returnTicket(Value ticket) {
+  Value last =
+      b.compare(CmpIPredicate::eq, ticket, b.sub(work.items, b.i32(1)));
+  asLead([&] { b.ifThen(last, [&] { b.store(b.i32(0), work.tickets); }); });
 }
 
 Value WarpgroupLowering::bound(Value name) {
@@ -61,16 +61,15 @@ gpu::Values WarpgroupLowering::boxCoordinates(Region &indices, unsigned rowRank,
   code.capture(*scalars, indices);
   Block &block = indices.front();
   for (BlockArgument argument : block.getArguments())
-    code.bind(argument, {argument.getArgNumber() == rowRank ? row : b.i32(0),
-                         {},
-                         {},
-                         true});
+    code.bind(
+        argument,
+        {argument.getArgNumber() == rowRank ? row : b.i32(0), {}, {}, true});
   SmallVector<Scalar> found = code.emit(block);
   Values result;
   for (const Scalar &index : llvm::reverse(found)) {
     Value i = b.convert(index.value, b.getI32Type());
-    result.push_back(
-        index.present ? b.select(index.present, i, b.i32(-1 << 30)) : i);
+    result.push_back(index.present ? b.select(index.present, i, b.i32(-1 << 30))
+                                   : i);
   }
   return result;
 }
@@ -90,8 +89,7 @@ void WarpgroupLowering::emitCopies(const SharedLoad &load, Value to,
 void WarpgroupLowering::emitStepCopies(Value step) {
   tile::StreamOp stream = roles.stream;
   Block &body = stream.getBody().front();
-  scalars->bindCoordinate(body.getArgument(0),
-                          b.convert(step, b.getI64Type()));
+  scalars->bindCoordinate(body.getArgument(0), b.convert(step, b.getI64Type()));
   for (Operation &op : body)
     if (!isa<tile::LoadOp, tile::EinsumOp, tile::YieldOp>(op))
       scalars->emit(&op);
@@ -167,15 +165,15 @@ void WarpgroupLowering::emitClassifiedSteps() {
     Value all = ballot(b.bitAnd(holds(1), range(step, fullLower, fullUpper)));
     Value count = intrinsic(b, "llvm.ctpop.i32", i32, {some});
     Values carried{in[0], in[1], some};
-    carried = forLoop(
-        b, b.i32(0), count, 1, carried, [&](Value, ValueRange state) {
+    carried =
+        forLoop(b, b.i32(0), count, 1, carried, [&](Value, ValueRange state) {
           steps = state[0];
           messages = state[1];
           Value rest = state[2];
-          Value bit = intrinsic(b, "llvm.cttz.i32", i32,
-                                {rest, b.boolean(false)});
-          Value isFull = b.bitAnd(arith::ShRUIOp::create(b, all, bit),
-                                  b.i32(1));
+          Value bit =
+              intrinsic(b, "llvm.cttz.i32", i32, {rest, b.boolean(false)});
+          Value isFull =
+              b.bitAnd(arith::ShRUIOp::create(b, all, bit), b.i32(1));
           Value next = b.add(base, bit);
           asLead([&] {
             sayStep(b.add(b.mul(next, b.i32(2)), isFull));
@@ -195,6 +193,7 @@ void WarpgroupLowering::emitClassifiedSteps() {
 void WarpgroupLowering::emitProducer() {
   PointOrder order(b, outside, kernel, roles);
   work.items = b.convert(work.items, b.getI32Type());
+  Value blocks = specialRegister(b, "nctaid.x");
   Values start{specialRegister(b, "ctaid.x"), b.i32(0), b.i32(0), b.i32(0)};
   Values last = whileLoop(
       b, start,
@@ -205,7 +204,8 @@ void WarpgroupLowering::emitProducer() {
         points = in[1];
         steps = in[2];
         messages = in[3];
-        Value next = takeTicket();
+        // It takes long to come, and is not asked for before the end.
+        Value ticket = takeTicket();
         SmallVector<Value> coordinates = order.coordinates(in[0]);
         bindPoint(coordinates);
         emitBounds();
@@ -214,9 +214,11 @@ void WarpgroupLowering::emitProducer() {
           emitClassifiedSteps();
         else
           emitSteps();
+        returnTicket(ticket);
         if (lead)
-          next = broadcast(b, next);
-        return Values{next, b.add(points, b.i32(1)), steps, messages};
+          ticket = broadcast(b, ticket);
+        return Values{b.add(ticket, blocks), b.add(points, b.i32(1)), steps,
+                      messages};
       });
   points = last[1];
   asLead([&] {

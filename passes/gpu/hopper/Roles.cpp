@@ -151,10 +151,9 @@ bool Roles::addShared(Value value) {
 /// Tiles that are all there, rounded to 16 bits, in rows of whole panels.
 void Roles::addStore(tile::StoreOp op, std::optional<unsigned> port) {
   auto type = cast<tile::TileType>(op.getTile().getType());
-  auto result = cast<NamedTensorType>(
-      cast<tile::KernelOp>(op->getParentOp())
-          .getResult(op.getResult())
-          .getType());
+  auto result = cast<NamedTensorType>(cast<tile::KernelOp>(op->getParentOp())
+                                          .getResult(op.getResult())
+                                          .getType());
   Type element = result.getElementType();
   if (!port || type.getMasked() || type.getRanks().size() != 2 ||
       !type.getElementType().isF32() ||
@@ -287,6 +286,47 @@ void Roles::findOverlap() {
   overlap = std::move(found);
 }
 
+/// state * x, of tiles.
+static bool scales(tile::EinsumOp op, Value state) {
+  Block &block = op.getMap().front();
+  auto product = block.back().getOperand(0).getDefiningOp<MapOp>();
+  return !op.getMonoid() && op.getTiles().size() == 2 &&
+         llvm::is_contained(op.getTiles(), state) &&
+         op.getTiles()[0] != op.getTiles()[1] && product &&
+         product.getFn() == Fn::mul &&
+         product.getOperand(0) != product.getOperand(1) &&
+         llvm::all_of(product.getOperands(), [&](Value operand) {
+           auto argument = dyn_cast<BlockArgument>(operand);
+           unsigned coordinates = block.getNumArguments() - 2;
+           return argument && argument.getArgNumber() >= coordinates;
+         });
+}
+
+void Roles::findParts() {
+  Block &body = stream.getBody().front();
+  for (auto op : body.getOps<tile::EinsumOp>()) {
+    tile::TileType type = op.getResult().getType();
+    Value init = op.getInit();
+    if (contractions.contains(op) || op.getReduced().size() != 1 || !init ||
+        columnOf(type) || !op.getResult().hasOneUse() ||
+        *op.getResult().user_begin() != &body.back())
+      continue;
+    unsigned number = op.getResult().use_begin()->getOperandNumber();
+    Value state = body.getArgument(1 + number);
+    if (!state.hasOneUse())
+      continue;
+    bool isAlone = init == state;
+    if (auto scaled = init.getDefiningOp<tile::EinsumOp>())
+      isAlone |= *op.getMonoid() == Reduce::sum && init.hasOneUse() &&
+                 scaled->getBlock() == &body && !type.getMasked() &&
+                 scales(scaled, state);
+    if (isAlone && llvm::is_contained({Reduce::sum, Reduce::any, Reduce::all,
+                                       Reduce::max, Reduce::min},
+                                      *op.getMonoid()))
+      inParts.insert(op);
+  }
+}
+
 // The copying warpgroup's registers and the others' are together what the
 // threads have at entry.
 static constexpr RegisterSplit splits[] = {
@@ -296,7 +336,7 @@ const RegisterSplit &gpu::registerSplit(int64_t lanes) {
   return splits[lanes / 64 - 1];
 }
 
-bool Roles::fitsRegisters(tile::KernelOp kernel) {
+bool Roles::fitsRegisters() {
   // What else lives in a loop: addresses, bounds, values by lane.
   constexpr int64_t others = 24;
   int64_t limit = registerSplit(lanes).consumer - others;
@@ -308,9 +348,16 @@ bool Roles::fitsRegisters(tile::KernelOp kernel) {
   int64_t state = 0, widest = 0, inFlight = 0;
   for (Type type : stream.getResultTypes())
     state += registersOf(type);
-  kernel.walk([&](tile::EinsumOp op) {
-    widest = std::max(widest, registersOf(op.getResult().getType()));
-  });
+  for (auto op : stream.getBody().getOps<tile::EinsumOp>()) {
+    // A state's next value takes the place of the last one.
+    bool inPlace = llvm::all_of(op.getResult().getUses(), [](OpOperand &use) {
+      auto user = dyn_cast<tile::EinsumOp>(use.getOwner());
+      return user ? user.getInit() == use.get()
+                  : isa<tile::YieldOp>(use.getOwner());
+    });
+    if (!inPlace)
+      widest = std::max(widest, registersOf(op.getResult().getType()));
+  }
   for (tile::EinsumOp op : overlap.leading)
     inFlight += registersOf(op.getResult().getType());
   for (tile::EinsumOp op : overlap.trailing)
@@ -354,7 +401,8 @@ Roles::Roles(tile::KernelOp kernel, PortOf portOf) {
   if (!reason.empty())
     return;
   findOverlap();
-  if (!fitsRegisters(kernel)) {
+  findParts();
+  if (!fitsRegisters()) {
     refuse("its states do not fit the registers");
     return;
   }

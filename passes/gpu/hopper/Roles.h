@@ -74,6 +74,9 @@ public:
   llvm::DenseMap<mlir::Operation *, Contraction> contractions;
   /// How a step's parts lie between those of its neighbours.
   Overlap overlap;
+  /// Reductions over columns that only add to a state which only they read: a
+  /// thread keeps its columns' part, and the parts meet behind the stream.
+  llvm::SmallPtrSet<mlir::Operation *, 4> inParts;
 
   const SharedLoad *sharedLoad(mlir::Value value) const;
   const SharedStore *sharedStore(tile::StoreOp op) const;
@@ -91,7 +94,8 @@ private:
   bool addShared(mlir::Value value);
   void addStore(tile::StoreOp op, std::optional<unsigned> port);
   void findOverlap();
-  bool fitsRegisters(tile::KernelOp kernel);
+  void findParts();
+  bool fitsRegisters();
 };
 
 /// Is an index the coordinate `row` of the rows, and which? The last one is to

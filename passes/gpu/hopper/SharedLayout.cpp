@@ -15,14 +15,16 @@ SharedLayout::SharedLayout(const Roles &roles, int64_t limit) {
     int64_t stages;
     bool share, stage;
   };
-  constexpr Choice choices[] = {
-      {2, false, true}, {2, true, true}, {1, true, true},
-      {1, false, true}, {1, false, false}};
+  constexpr Choice choices[] = {{2, false, true},
+                                {2, true, true},
+                                {1, true, true},
+                                {1, false, true},
+                                {1, false, false}};
   for (const Choice &choice : choices) {
     if (choice.share && before < stored)
       continue;
-    int64_t need = 2 * alignment + streamStages * streamed +
-                   choice.stages * before;
+    int64_t need =
+        2 * alignment + streamStages * streamed + choice.stages * before;
     if (choice.stage && !choice.share)
       need += stored;
     if (need > limit)

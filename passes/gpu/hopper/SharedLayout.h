@@ -36,7 +36,7 @@ struct SharedLayout {
   int64_t messageWords = 0;
 
   llvm::SmallVector<int64_t> tiles;  // by load
-  int64_t pointBytes = 0; // a stage of a point's loads together
+  int64_t pointBytes = 0;            // a stage of a point's loads together
   llvm::SmallVector<int64_t> stores; // by store; -1: it has no room
   /// Stores use the memory of the grid point's own loads, once these are read.
   bool storesShare = false;

@@ -29,8 +29,7 @@ gpu::Values WarpgroupLowering::fragmentsOf(tile::EinsumOp op) {
   auto value = [&](int64_t i) {
     // An absent factor has no part in the sum.
     Value x = r.values[i];
-    if (r.present.empty() || !r.present[i] ||
-        isZeroWhenAbsent(x, r.present[i]))
+    if (r.present.empty() || !r.present[i] || isZeroWhenAbsent(x, r.present[i]))
       return x;
     return b.select(r.present[i], x, b.real(x.getType(), 0));
   };
@@ -89,9 +88,8 @@ void WarpgroupLowering::emitContraction(tile::EinsumOp op) {
   if (op.getInit())
     sum = tiles.find(op.getInit())->second.values;
   Values running = start(op, steps, fragments, sum);
-  tiles[op.getResult()] = {op.getResult().getType(),
-                           waitProducts(b, 0, running),
-                           {}};
+  tiles[op.getResult()] = {
+      op.getResult().getType(), waitProducts(b, 0, running), {}};
   for (const SharedLoad &load : roles.loads)
     if (isLastUser(load, op))
       release(load, steps);
@@ -211,8 +209,7 @@ void WarpgroupLowering::beginStep(const Step &step) {
                           b.convert(step.step, b.getI64Type()));
 }
 
-gpu::Values WarpgroupLowering::plainStep(const Step &step,
-                                         ValueRange carried) {
+gpu::Values WarpgroupLowering::plainStep(const Step &step, ValueRange carried) {
   assign(carried);
   beginStep(step);
   Value outer = steps;
@@ -349,14 +346,20 @@ gpu::Values WarpgroupLowering::emitOverlapped(const Values &before) {
     Value message = nextMessage();
     some = b.compare(CmpIPredicate::sge, message, b.i32(0));
     from = arith::ShRUIOp::create(b, message, b.i32(1));
+    isFull =
+        b.compare(CmpIPredicate::ne, b.bitAnd(message, b.i32(1)), b.i32(0));
   } else {
     some = b.compare(CmpIPredicate::slt, lower, upper);
+    isFull = b.bitAnd(b.compare(CmpIPredicate::sge, lower, fullLower),
+                      b.compare(CmpIPredicate::slt, lower, fullUpper));
   }
   Value seen = messages;
   Values after = b.ifElse(
       some,
       [&] {
-        Values carried = overlappedStep({from, base, false}, {});
+        Values carried = b.ifElse(
+            isFull, [&] { return overlappedStep({from, base, true}, {}); },
+            [&] { return overlappedStep({from, base, false}, {}); });
         steps = b.add(base, b.i32(1));
         carried = forSteps(b.add(from, b.i32(1)), carried,
                            [&](const Step &step, ValueRange in) {
@@ -378,19 +381,41 @@ gpu::Values WarpgroupLowering::emitOverlapped(const Values &before) {
   return after;
 }
 
+/// The registers of states that are kept in parts.
+void WarpgroupLowering::forParts(
+    llvm::function_ref<void(Reduce, Value &)> change) {
+  tile::StreamOp stream = roles.stream;
+  Block &body = stream.getBody().front();
+  for (auto [next, state] : llvm::zip(body.back().getOperands(), states()))
+    if (auto op = next.getDefiningOp<tile::EinsumOp>();
+        op && roles.inParts.contains(op))
+      for (Value &value : tiles[state].values)
+        change(*op.getMonoid(), value);
+}
+
 void WarpgroupLowering::emitStream() {
   tile::StreamOp stream = roles.stream;
-  Values before = flatten(stream.getInit());
-  assign(before);
-  Values after =
-      roles.overlap
-          ? emitOverlapped(before)
-          : forSteps(lower, before, [&](const Step &step, ValueRange in) {
-              return plainStep(step, in);
-            });
+  assign(flatten(stream.getInit()));
+  // What a sum starts from is in one part.
+  Value first = b.compare(CmpIPredicate::eq, firstColumn, b.i32(0));
+  forParts([&](Reduce kind, Value &value) {
+    Type type = value.getType();
+    if (kind == Reduce::sum)
+      value =
+          b.select(first, value,
+                   isa<FloatType>(type) ? b.real(type, 0) : b.integer(type, 0));
+  });
+  Values before = flatten(states());
+  Values after = roles.overlap ? emitOverlapped(before)
+                               : forSteps(lower, before,
+                                          [&](const Step &step, ValueRange in) {
+                                            return plainStep(step, in);
+                                          });
   full = {};
   scalars->setFull(full);
   assign(after);
+  forParts(
+      [&](Reduce kind, Value &value) { value = reduceAcross(b, kind, value); });
   for (auto [result, state] : llvm::zip(stream.getResults(), states())) {
     Registers last = tiles.find(state)->second;
     tiles[result] = last;

@@ -172,8 +172,7 @@ void WarpgroupLowering::emit() {
         isFirst = b.compare(CmpIPredicate::eq, laneOfWarp, b.i32(0));
         groupLane = b.mul(b.sub(group, b.i32(1)), b.i32(64));
         Value quad = arith::ShRUIOp::create(b, laneOfWarp, b.i32(2));
-        firstLane =
-            b.add(groupLane, b.add(b.mul(warp, b.i32(16)), quad));
+        firstLane = b.add(groupLane, b.add(b.mul(warp, b.i32(16)), quad));
         firstColumn = b.mul(b.bitAnd(laneOfWarp, b.i32(3)), b.i32(2));
         emitConsumer();
         return {};

@@ -89,6 +89,7 @@ private:
   void emitProducer();
   void asLead(llvm::function_ref<void()> body);
   Value takeTicket();
+  void returnTicket(Value ticket);
   Value bound(Value scalar);
   void emitBounds();
   /// Until its stage is free; its boxes; by the lead.
@@ -123,8 +124,7 @@ private:
     Value step, count; // i32; the latter: of the rings
     bool full = false;
   };
-  using StepBody =
-      llvm::function_ref<Values(const Step &, mlir::ValueRange)>;
+  using StepBody = llvm::function_ref<Values(const Step &, mlir::ValueRange)>;
   void emitStream();
   void beginStep(const Step &step);
   /// All steps from `from` on; classified ones: that are still to come.
@@ -137,6 +137,7 @@ private:
   Values finishOverlapped(mlir::ValueRange carried);
   /// The word of the next step, -1 behind the last.
   Value nextMessage();
+  void forParts(llvm::function_ref<void(Reduce, Value &)> change);
   Values flatten(mlir::ValueRange tilesOf);
   /// Into the states' registers; how many values these are.
   size_t assign(mlir::ValueRange values);
@@ -160,14 +161,14 @@ private:
   Work work;
   std::unique_ptr<FastRegion> scalars; // of this side
 
-  Value shared;     // i32, aligned
-  Value thread;     // i32, in the block
-  Value laneOfWarp; // i32
-  Value lead;       // i1; null: the only thread here
-  Value isFirst;    // i1: the first of its warp
-  Value groupLane;  // i32, first of the warpgroup in the tile
-  Value warp;       // i32, of the warpgroup
-  Value firstLane, firstColumn;             // i32, of this thread
+  Value shared;                 // i32, aligned
+  Value thread;                 // i32, in the block
+  Value laneOfWarp;             // i32
+  Value lead;                   // i1; null: the only thread here
+  Value isFirst;                // i1: the first of its warp
+  Value groupLane;              // i32, first of the warpgroup in the tile
+  Value warp;                   // i32, of the warpgroup
+  Value firstLane, firstColumn; // i32, of this thread
   Value lower, upper, fullLower, fullUpper; // i32
   // How often the rings of points, of steps and of messages were used.
   Value points, steps, messages;

@@ -211,10 +211,9 @@ static func::FuncOp emitWarpgroups(tile::KernelOp kernel,
   device.fallback = fallback.str();
   return lowering.deviceStep(device, [&](StepFunction &f) {
     StepSurroundings outside(kernel, f);
-    gpu::WarpgroupLowering code(
-        f.b, outside, kernel, roles, layout,
-        {f.function.getArgument(1), f.frame.tickets(),
-         f.function.getArguments().drop_front(2)});
+    gpu::WarpgroupLowering code(f.b, outside, kernel, roles, layout,
+                                {f.function.getArgument(1), f.frame.tickets(),
+                                 f.function.getArguments().drop_front(2)});
     code.emit();
   });
 }
@@ -226,6 +225,17 @@ static std::optional<unsigned> portOf(const Plan &plan, Value result) {
     return std::nullopt;
   CascadeOp cascade = plan.cascade;
   return cascade.getBody().getNumArguments() + placement.port;
+}
+
+unsigned gpu::warpgroupFit(tile::KernelOp kernel, int64_t sharedBytes) {
+  gpu::Roles roles(kernel, [](Value result) -> std::optional<unsigned> {
+    if (llvm::any_of(result.getUsers(), llvm::IsaPred<ReturnOp>))
+      return 0;
+    return std::nullopt;
+  });
+  if (!roles.reason.empty() || !SharedLayout(roles, sharedBytes).bytes)
+    return 0;
+  return roles.overlap ? bestWarpgroupFit : 1;
 }
 
 LogicalResult gpu::lowerTileStep(tile::KernelOp kernel,

@@ -10,6 +10,11 @@
 
 namespace attn::gpu {
 
+/// How well warpgroups run the kernel: not at all (0), one product after the
+/// other, or with those of neighbouring steps at a time.
+unsigned warpgroupFit(tile::KernelOp kernel, int64_t sharedBytes);
+constexpr unsigned bestWarpgroupFit = 2;
+
 /// The kernel as a step of its cascade (cpu::DeviceSteps::lowerTile). With
 /// `warpgroups` it is also emitted for these (hopper/) where they can run it,
 /// and the general code is what runs where the tensors' memory does not fit.
