@@ -62,6 +62,30 @@ bool Tiler::isCovered() {
   return ranks.tile && !states.empty() && reals.size() <= 1 && stores;
 }
 
+/// A short row rank that a contraction lacks would have it done once for each
+/// of its points: it is a rank of tiles instead, as where the rows have a
+/// statistic.
+void Tiler::tileShortRows() {
+  constexpr int64_t longest = 256;
+  SmallVector<EinsumOp> contractions;
+  for (auto op : kernel.getBody().getOps<EinsumOp>())
+    if (op.isReduction() && kindOf(op) == Reduce::sum &&
+        !llvm::hasSingleElement(op.getMap().getOps<ReadOp>()))
+      contractions.push_back(op);
+  llvm::erase_if(ranks.rows, [&](StringAttr rank) {
+    int64_t size = sizeOf(rank);
+    return size > 0 && size <= longest &&
+           llvm::any_of(contractions, [&](EinsumOp op) {
+             return !op.coordinate(rank) &&
+                    llvm::any_of(contractions, [&](EinsumOp other) {
+                      return other.coordinate(rank) &&
+                             llvm::is_contained(other.getReduced(),
+                                                ranks.tile);
+                    });
+           });
+  });
+}
+
 /// The last row rank that some factor of every contraction lacks: its points
 /// share that factor (INVARIANCE).
 StringAttr Tiler::chooseLane() {
@@ -675,6 +699,7 @@ void Tiler::buildStores() {
 LogicalResult Tiler::run() {
   if (!isCovered())
     return failure();
+  tileShortRows();
   ranks.lane = chooseLane();
   MLIRContext *ctx = cascade.getContext();
   SmallVector<StringAttr> gridRanks;

@@ -26,6 +26,7 @@ private:
   enum class Phase { Before, Stream, After };
 
   bool isCovered();
+  void tileShortRows();
   mlir::StringAttr chooseLane();
   mlir::StringAttr choosePacked();
   bool isQuotient(mlir::Operation *op, mlir::Value lane, int64_t size);

@@ -1,6 +1,7 @@
 //===- PointOrder.cpp - in which order grid points run ----------*- C++ -*-===//
 #include "passes/gpu/hopper/PointOrder.h"
 #include "mlir/Transforms/RegionUtils.h"
+#include "passes/gpu/Intrinsics.h"
 
 using namespace mlir;
 using namespace attn;
@@ -9,11 +10,11 @@ using namespace attn::gpu;
 
 // What is streamed at a time, of an L2 cache of 50 MB.
 constexpr int64_t cachedBytes = int64_t(20) << 20;
+// Points a block that level what differs.
+constexpr int64_t pointsABlock = 3;
 
-/// Block arguments of the kernel that the region's code depends on.
-static llvm::SmallDenseSet<Value> argumentsRead(Region &region) {
-  llvm::SetVector<Value> work;
-  getUsedValuesDefinedAbove(region, work);
+/// Block arguments of the kernel that values depend on.
+static llvm::SmallDenseSet<Value> argumentsOf(llvm::SetVector<Value> work) {
   llvm::SmallDenseSet<Value> result;
   for (size_t i = 0; i < work.size(); ++i) {
     Operation *def = work[i].getDefiningOp();
@@ -33,7 +34,9 @@ PointOrder::PointOrder(CodeBuilder &b, TileSurroundings &outside,
   int64_t bytes = 0;
   for (const SharedLoad &load : roles.loads)
     if (load.inStream) {
-      auto more = argumentsRead(tile::LoadOp(load.op).getIndices());
+      llvm::SetVector<Value> indices;
+      getUsedValuesDefinedAbove(tile::LoadOp(load.op).getIndices(), indices);
+      auto more = argumentsOf(std::move(indices));
       read.insert(more.begin(), more.end());
       bytes += load.bytes();
     }
@@ -47,15 +50,23 @@ PointOrder::PointOrder(CodeBuilder &b, TileSurroundings &outside,
     count = b.mul(count, extents.back());
   }
   tile::StreamOp stream = roles.stream;
-  Value steps = outside.extent(b.getStringAttr(stream.getRank()));
-  Value setBytes = b.max(b.mul(steps, b.i64(bytes)), b.i64(1));
-  Value fit = arith::DivUIOp::create(b, b.i64(cachedBytes), setBytes);
-  fit = b.convert(b.min(b.max(fit, b.i64(1)), b.i64(1 << 20)), b.getI32Type());
-  // Equal sections: the last ones are to fill the machine, too.
-  Value sections = b.max(
-      arith::CeilDivUIOp::create(b, numSets, b.min(fit, numSets)), b.i32(1));
-  sectionSets = arith::DivUIOp::create(b, numSets, sections);
-  more = b.sub(numSets, b.mul(sectionSets, sections));
+  auto bounds = argumentsOf(
+      {stream.getOperands().begin(), stream.getOperands().begin() + 4});
+  bool differ =
+      roles.isClassified() || llvm::any_of(others, [&](unsigned axis) {
+        return bounds.contains(body.getArgument(axis));
+      });
+  lastSets = b.i32(1);
+  if (differ) {
+    Value steps = outside.extent(b.getStringAttr(stream.getRank()));
+    Value setBytes = b.max(b.mul(steps, b.i64(bytes)), b.i64(1));
+    Value fit = arith::DivUIOp::create(b, b.i64(cachedBytes), setBytes);
+    fit = b.convert(b.min(fit, b.i64(1 << 20)), b.getI32Type());
+    Value points = b.mul(specialRegister(b, "nctaid.x"), b.i32(pointsABlock));
+    Value enough = arith::CeilDivUIOp::create(b, points, numOthers);
+    lastSets = b.max(b.min(b.min(fit, enough), numSets), lastSets);
+  }
+  firstSets = b.sub(numSets, lastSets);
 }
 
 void PointOrder::split(ArrayRef<unsigned> axes, Value number,
@@ -70,20 +81,14 @@ void PointOrder::split(ArrayRef<unsigned> axes, Value number,
 
 SmallVector<Value> PointOrder::coordinates(Value item) {
   SmallVector<Value> at(extents.size());
-  Value large = b.mul(b.add(sectionSets, b.i32(1)), numOthers);
-  Value firstSmall = b.mul(more, large);
-  Value isLarge = b.compare(arith::CmpIPredicate::slt, item, firstSmall);
-  Value here = b.select(isLarge, b.add(sectionSets, b.i32(1)), sectionSets);
-  Value from = b.select(isLarge, b.i32(0), firstSmall);
-  Value size = b.mul(here, numOthers);
-  Value inside = b.sub(item, from);
-  Value number = arith::DivUIOp::create(b, inside, size);
-  Value first = b.add(
-      b.mul(number, here),
-      b.select(isLarge, b.i32(0), b.mul(more, b.add(sectionSets, b.i32(1)))));
-  inside = b.sub(inside, b.mul(number, size));
-  Value other = arith::DivUIOp::create(b, inside, here);
-  Value set = b.add(first, b.sub(inside, b.mul(other, here)));
+  Value before = b.mul(firstSets, numOthers);
+  Value isFirst = b.compare(arith::CmpIPredicate::slt, item, before);
+  Value inside = b.sub(item, b.select(isFirst, b.i32(0), before));
+  Value divisor = b.select(isFirst, numOthers, lastSets);
+  Value quotient = arith::DivUIOp::create(b, inside, divisor);
+  Value rest = b.sub(inside, b.mul(quotient, divisor));
+  Value set = b.select(isFirst, quotient, b.add(firstSets, rest));
+  Value other = b.select(isFirst, rest, quotient);
   split(sets, set, at);
   split(others, b.sub(b.sub(numOthers, b.i32(1)), other), at);
   return at;

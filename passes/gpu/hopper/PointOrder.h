@@ -1,8 +1,9 @@
 //===- PointOrder.h - in which order grid points run ------------*- C++ -*-===//
-// Points that stream the same tensors run close to each other in time, so that
-// these are read from memory once: as many such sets at a time as the cache
-// holds. Of those the last points go first: where they differ in length, the
-// last is the longest, and short ones fill the end.
+// Points that stream the same tensors run one after the other, so that these
+// are read from memory once; of those the last points go first: where they
+// differ in length, the last is the longest. Then the end of the work is made
+// of as many of such sets as the cache holds, their longest points first and
+// the short ones to fill the machine.
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_PASSES_GPU_HOPPER_POINTORDER_H
 #define ATTN_PASSES_GPU_HOPPER_POINTORDER_H
@@ -30,8 +31,8 @@ private:
   cpu::CodeBuilder &b;
   llvm::SmallVector<unsigned> sets, others; // axes of the grid
   llvm::SmallVector<Value> extents;         // i32
-  // The first `more` sections have one set more than the others.
-  Value numOthers, sectionSets, more;
+  Value numOthers;
+  Value firstSets, lastSets; // one by one, and all together
 };
 
 } // namespace attn::gpu

@@ -331,21 +331,24 @@ void Roles::findParts() {
 // threads have at entry.
 static constexpr RegisterSplit splits[] = {
     {1, 40, 232}, {2, 40, 232}, {3, 32, 160}, {4, 24, 112}};
+// A warp that classifies steps takes more.
+static constexpr RegisterSplit classifyingSplits[] = {
+    {1, 56, 224}, {2, 56, 224}, {3, 56, 152}, {4, 48, 104}};
 
-const RegisterSplit &gpu::registerSplit(int64_t lanes) {
-  return splits[lanes / 64 - 1];
+const RegisterSplit &gpu::registerSplit(int64_t lanes, bool isClassified) {
+  return (isClassified ? classifyingSplits : splits)[lanes / 64 - 1];
 }
 
 bool Roles::fitsRegisters() {
   // What else lives in a loop: addresses, bounds, values by lane.
   constexpr int64_t others = 24;
-  int64_t limit = registerSplit(lanes).consumer - others;
+  int64_t limit = registerSplit(lanes, isClassified()).consumer - others;
   auto registersOf = [&](Type tile) {
     auto type = cast<tile::TileType>(tile);
     StringAttr column = columnOf(type);
     return column ? sizeOf(type, column) / 2 : 0;
   };
-  int64_t state = 0, widest = 0, inFlight = 0;
+  int64_t state = 0, widest = 0, first = 0, pairs = 0;
   for (Type type : stream.getResultTypes())
     state += registersOf(type);
   for (auto op : stream.getBody().getOps<tile::EinsumOp>()) {
@@ -358,13 +361,19 @@ bool Roles::fitsRegisters() {
     if (!inPlace)
       widest = std::max(widest, registersOf(op.getResult().getType()));
   }
-  for (tile::EinsumOp op : overlap.leading)
-    inFlight += registersOf(op.getResult().getType());
-  for (tile::EinsumOp op : overlap.trailing)
-    inFlight += op.getReducedSizes()[0] / 4; // in pairs
-  if (overlap && state + std::max(inFlight, widest) > limit)
+  for (auto &[op, c] : contractions) {
+    if (op->getBlock() != &stream.getBody().front())
+      continue;
+    auto product = cast<tile::EinsumOp>(op);
+    if (sharedLoad(c.a))
+      first += registersOf(product.getResult().getType());
+    else
+      pairs += product.getReducedSizes()[0] / 4;
+  }
+  if (overlap && state + std::max(first + pairs, widest) > limit)
     overlap = {};
-  return state + widest * 5 / 4 <= limit;
+  // One by one only one is rounded at a time.
+  return state + std::max(first, widest) + widest / 4 <= limit;
 }
 
 Roles::Roles(tile::KernelOp kernel, PortOf portOf) {

@@ -50,7 +50,7 @@ struct Overlap {
 struct RegisterSplit {
   int groups, producer, consumer;
 };
-const RegisterSplit &registerSplit(int64_t lanes);
+const RegisterSplit &registerSplit(int64_t lanes, bool isClassified);
 
 /// result[lanes, columns] = init + sum A[lanes, reduced] B[reduced, columns]
 struct Contraction {

@@ -152,7 +152,7 @@ void WarpgroupLowering::emit() {
       prefetchMap(b, LLVM::PtrToIntOp::create(b, b.getI64Type(), map));
   });
   emitBarrier(b);
-  const RegisterSplit &split = registerSplit(roles.lanes);
+  const RegisterSplit &split = registerSplit(roles.lanes, roles.isClassified());
   b.ifElse(
       b.compare(CmpIPredicate::eq, group, b.i32(0)),
       [&]() -> Values {
