@@ -10,7 +10,7 @@ using namespace attn;
 // and shared memory take: wider ones where the rows are short.
 static constexpr GpuTile blockTiles[] = {{64, 64}};
 static constexpr GpuTile warpgroupTiles[] = {
-    {128, 192}, {128, 128}, {80, 128}, {64, 128}};
+    {128, 192}, {128, 128}, {80, 128}, {64, 128}, {48, 128}};
 
 // clang-format off
 static constexpr GpuTarget rows[] = {

@@ -27,8 +27,9 @@ protected:
   bool isNonZero(mlir::Value divisor) override;
   Scalar emitMap(MapOp op) override;
 
-private:
   TileSurroundings &outside;
+
+private:
   mlir::Value full;
 };
 

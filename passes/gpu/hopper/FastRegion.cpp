@@ -132,3 +132,40 @@ Scalar gpu::FastRegion::emitMap(MapOp op) {
   }
   return result;
 }
+
+Scalar gpu::FastRegion::emitRead(ReadOp op, ArrayRef<Scalar> indices) {
+  using arith::CmpIPredicate;
+  const Storage &s = outside.storage(op.getTensor());
+  Type i32 = b.getI32Type(), i64 = b.getI64Type();
+  if (llvm::any_of(indices, [](const Scalar &index) { return index.wide; }))
+    return TileRegion::emitRead(op, indices);
+  bool data = op.getBounds() == Bounds::data;
+  Value offset = b.i64(0);
+  Scalar result;
+  result.exact = s.exact;
+  for (auto [axis, index] : llvm::enumerate(indices)) {
+    Value i = b.convert(index.value, i32);
+    Value high = b.convert(data ? s.extents[axis] : s.high[axis], i32);
+    Value inside;
+    if (data) {
+      inside = b.ult(i, high);
+    } else {
+      Value low = b.convert(s.low[axis], i32);
+      inside = b.bitAnd(b.compare(CmpIPredicate::sge, i, low),
+                        b.compare(CmpIPredicate::slt, i, high));
+    }
+    // What is outside reads the box's first point.
+    i = b.select(inside, i, b.convert(s.anchor[axis], i32));
+    result.present = b.both(result.present, index.present);
+    if (op.getBounds() != Bounds::inside)
+      result.present = b.both(result.present, inside);
+    offset = b.add(offset, b.mul(b.convert(i, i64), s.strides[axis]));
+  }
+  Type type = scalarTypeOf(s.element);
+  if (isa<FloatType>(type) && !s.exact)
+    type = real;
+  result.value = loadElements(b, s, offset, type);
+  if (s.presence)
+    result.present = b.both(result.present, loadPresence(b, s, offset));
+  return result;
+}

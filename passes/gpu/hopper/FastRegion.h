@@ -15,6 +15,8 @@ public:
 
 protected:
   cpu::Scalar emitMap(MapOp op) override;
+  /// Indices are 32 bits wide, as coordinates are.
+  cpu::Scalar emitRead(ReadOp op, llvm::ArrayRef<cpu::Scalar> indices) override;
 };
 
 /// A constant, rounded to f32 or not.

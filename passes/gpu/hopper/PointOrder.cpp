@@ -1,6 +1,5 @@
 //===- PointOrder.cpp - in which order grid points run ----------*- C++ -*-===//
 #include "passes/gpu/hopper/PointOrder.h"
-#include "mlir/Transforms/RegionUtils.h"
 #include "passes/gpu/Intrinsics.h"
 
 using namespace mlir;
@@ -13,51 +12,24 @@ constexpr int64_t cachedBytes = int64_t(20) << 20;
 // Points a block that level what differs.
 constexpr int64_t pointsABlock = 3;
 
-/// Block arguments of the kernel that values depend on.
-static llvm::SmallDenseSet<Value> argumentsOf(llvm::SetVector<Value> work) {
-  llvm::SmallDenseSet<Value> result;
-  for (size_t i = 0; i < work.size(); ++i) {
-    Operation *def = work[i].getDefiningOp();
-    if (!def)
-      result.insert(work[i]);
-    else
-      work.insert(def->operand_begin(), def->operand_end());
-  }
-  return result;
-}
-
 PointOrder::PointOrder(CodeBuilder &b, TileSurroundings &outside,
                        tile::KernelOp kernel, const Roles &roles)
     : b(b) {
-  Block &body = kernel.getBody().front();
-  llvm::SmallDenseSet<Value> read;
   int64_t bytes = 0;
   for (const SharedLoad &load : roles.loads)
-    if (load.inStream) {
-      llvm::SetVector<Value> indices;
-      getUsedValuesDefinedAbove(tile::LoadOp(load.op).getIndices(), indices);
-      auto more = argumentsOf(std::move(indices));
-      read.insert(more.begin(), more.end());
-      bytes += load.bytes();
-    }
+    bytes += load.inStream ? load.bytes() : 0;
+  llvm::SmallVector<bool> tells = roles.streamAxes();
   Value numSets = b.i32(1);
   numOthers = numSets;
   for (auto [axis, rank] : llvm::enumerate(strings(kernel.getGrid()))) {
-    bool tells = read.contains(body.getArgument(axis));
-    (tells ? sets : others).push_back(axis);
+    (tells[axis] ? sets : others).push_back(axis);
     extents.push_back(b.convert(outside.extent(rank), b.getI32Type()));
-    Value &count = tells ? numSets : numOthers;
+    Value &count = tells[axis] ? numSets : numOthers;
     count = b.mul(count, extents.back());
   }
   tile::StreamOp stream = roles.stream;
-  auto bounds = argumentsOf(
-      {stream.getOperands().begin(), stream.getOperands().begin() + 4});
-  bool differ =
-      roles.isClassified() || llvm::any_of(others, [&](unsigned axis) {
-        return bounds.contains(body.getArgument(axis));
-      });
   lastSets = b.i32(1);
-  if (differ) {
+  if (roles.boundsDiffer()) {
     Value steps = outside.extent(b.getStringAttr(stream.getRank()));
     Value setBytes = b.max(b.mul(steps, b.i64(bytes)), b.i64(1));
     Value fit = arith::DivUIOp::create(b, b.i64(cachedBytes), setBytes);

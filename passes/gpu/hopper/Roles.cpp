@@ -1,5 +1,6 @@
 //===- Roles.cpp - what a tile kernel's values are on a Hopper GPU -*- C++ -*-//
 #include "passes/gpu/hopper/Roles.h"
+#include "mlir/Transforms/RegionUtils.h"
 #include "passes/cpu/tile/Index.h"
 
 using namespace mlir;
@@ -235,6 +236,46 @@ bool Roles::check(Block &block) {
     }
   }
   return true;
+}
+
+/// Block arguments of the kernel that values depend on.
+static llvm::SmallDenseSet<Value> argumentsOf(llvm::SetVector<Value> work) {
+  llvm::SmallDenseSet<Value> result;
+  for (size_t i = 0; i < work.size(); ++i) {
+    Operation *def = work[i].getDefiningOp();
+    if (!def)
+      result.insert(work[i]);
+    else
+      work.insert(def->operand_begin(), def->operand_end());
+  }
+  return result;
+}
+
+SmallVector<bool> Roles::streamAxes() const {
+  tile::StreamOp op = stream;
+  Block &body = *op->getBlock();
+  SmallVector<bool> result(body.getNumArguments(), false);
+  for (const SharedLoad &load : loads) {
+    llvm::SetVector<Value> indices;
+    getUsedValuesDefinedAbove(tile::LoadOp(load.op).getIndices(), indices);
+    if (load.inStream)
+      for (Value argument : argumentsOf(std::move(indices)))
+        if (auto axis = dyn_cast<BlockArgument>(argument);
+            axis && axis.getOwner() == &body)
+          result[axis.getArgNumber()] = true;
+  }
+  return result;
+}
+
+bool Roles::boundsDiffer() const {
+  tile::StreamOp op = stream;
+  ValueRange bounds = op->getOperands().take_front(4);
+  auto read = argumentsOf({bounds.begin(), bounds.end()});
+  return isClassified() ||
+         llvm::any_of(llvm::enumerate(streamAxes()), [&](auto axis) {
+           return !axis.value() &&
+                  read.contains(op->getBlock()->getArgument(axis.index()));
+         });
 }
 
 //===----------------------------------------------------------------------===//

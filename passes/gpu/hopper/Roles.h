@@ -80,6 +80,11 @@ public:
 
   const SharedLoad *sharedLoad(mlir::Value value) const;
   const SharedStore *sharedStore(tile::StoreOp op) const;
+  /// Does a grid point's place among those that stream the same tensors decide
+  /// on its steps?
+  bool boundsDiffer() const;
+  /// Axes of the grid whose coordinates tell what a grid point streams.
+  llvm::SmallVector<bool> streamAxes() const;
   /// A step is asked what it is when its turn comes.
   bool isClassified() const;
   /// The rank of a tile beside the lanes; null: there is none.

@@ -235,7 +235,11 @@ unsigned gpu::warpgroupFit(tile::KernelOp kernel, int64_t sharedBytes) {
   });
   if (!roles.reason.empty() || !SharedLayout(roles, sharedBytes).bytes)
     return 0;
-  return roles.overlap ? bestWarpgroupFit : 1;
+  if (!roles.overlap)
+    return 1;
+  constexpr int64_t small = 128;
+  bool isWide = roles.lanes > small && roles.boundsDiffer();
+  return isWide ? bestWarpgroupFit - 1 : bestWarpgroupFit;
 }
 
 LogicalResult gpu::lowerTileStep(tile::KernelOp kernel,

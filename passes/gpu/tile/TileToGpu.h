@@ -11,9 +11,10 @@
 namespace attn::gpu {
 
 /// How well warpgroups run the kernel: not at all (0), one product after the
-/// other, or with those of neighbouring steps at a time.
+/// other, or with those of neighbouring steps at a time; best where tiles that
+/// the stream's bounds cut are small.
 unsigned warpgroupFit(tile::KernelOp kernel, int64_t sharedBytes);
-constexpr unsigned bestWarpgroupFit = 2;
+constexpr unsigned bestWarpgroupFit = 3;
 
 /// The kernel as a step of its cascade (cpu::DeviceSteps::lowerTile). With
 /// `warpgroups` it is also emitted for these (hopper/) where they can run it,
