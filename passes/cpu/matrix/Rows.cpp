@@ -331,7 +331,7 @@ RowPhase::Values RowPhase::pair(Value pair, Values sums) {
       for (int64_t row = 0; row < 2; ++row) {
         Scalar point = element(product->right, row, vector);
         Value x = b.splat(point.value, t.vectorOf(b.getF32Type()));
-        // A zero of its own says that the point is absent (Correction).
+        // A zero of its own says that the point is absent.
         Value present = simplifiedFlag(b.both(point.present, {}));
         bool free = !present ||
                     (full && isZeroWhenAbsent(point.value, present, isAbove));

@@ -1,0 +1,248 @@
+//===- Products.cpp - products of tiles on the matrix unit ------*- C++ -*-===//
+// Of MatrixStream: where operands are, blocks of 2 x 2 tiles with other code
+// between their instructions, and what is added for operands that are not
+// finite.
+//===----------------------------------------------------------------------===//
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "passes/cpu/matrix/Amx.h"
+#include "passes/cpu/matrix/Stream.h"
+
+using namespace mlir;
+using namespace attn;
+using namespace attn::cpu;
+using arith::CmpIPredicate;
+
+/// Rows of the operand, with zeros for what is outside of the tensor.
+MatrixStream::Left MatrixStream::copied(const MatrixProduct &p,
+                                        const Storage &s, Values first) {
+  Value to = place(layout.products[&p - roles.products.data()].copy);
+  Value inside;
+  size_t last = first.size() - 1;
+  for (size_t axis = 0; axis < last; ++axis)
+    if (axis != p.rowAxis)
+      inside = b.both(inside, b.ult(first[axis], s.extents[axis]));
+  t.loop(b.i64(0), b.i64(p.columns), 1, [&](Value row) {
+    Values at = first;
+    at[p.rowAxis] = b.add(at[p.rowAxis], row);
+    Value there = b.both(inside, b.ult(at[p.rowAxis], s.extents[p.rowAxis]));
+    Value offset = StorageMap::offset(b, s, at);
+    t.loop(b.i64(0), b.i64(p.depth), 1, [&](Value column) {
+      Value from = b.add(offset, b.mul(column, s.strides[last]));
+      Value x = b.ifElse(
+                     there,
+                     [&]() -> Values {
+                       return {t.load(b.getI16Type(), s.base, from)};
+                     },
+                     [&]() -> Values { return {b.integer(b.getI16Type(), 0)}; })
+                    .front();
+      t.store(x, to, b.add(b.mul(row, b.i64(p.depth)), column));
+    });
+  });
+  return {to, b.i64(p.depth * 2), {}};
+}
+
+/// The left operand at a step; the step's scalars are those of `step` after.
+MatrixStream::Left MatrixStream::left(const MatrixProduct &p, Value step) {
+  enter(step);
+  tile::LoadOp load = p.left;
+  const Storage &s = t.outside.storage(load.getTensor());
+  TileRegion region(b, t.outside, b.getF32Type(), t.full);
+  region.capture(t.scalars, load.getIndices());
+  Block &block = load.getIndices().front();
+  for (Value argument : block.getArguments())
+    region.bindCoordinate(argument, b.i64(0));
+  Values first;
+  for (const Scalar &index : region.emit(block)) {
+    Value i = wideInteger(b, index);
+    first.push_back(index.present ? b.select(index.present, i, b.i64(-1)) : i);
+  }
+  auto extent = [&](StringAttr rank) { return t.outside.extent(rank); };
+  if (p.turned) {
+    Panels layout(p);
+    Value memory = panels[&p - roles.products.data()];
+    Value number = layout.blockOf(b, first, extent);
+    return {layout.address(b, memory, number), b.i64(amx::tileBytes / 16),
+            layout.flagAddress(b, memory, number, extent)};
+  }
+  // In place, where whole rows are there.
+  size_t last = first.size() - 1;
+  Value inside = b.compare(CmpIPredicate::eq, s.strides[last], b.i64(1));
+  for (size_t axis = 0; axis < last; ++axis) {
+    inside = b.both(inside, b.ult(first[axis], s.extents[axis]));
+    if (axis == p.rowAxis)
+      inside = b.both(inside, b.compare(CmpIPredicate::sle,
+                                        b.add(first[axis], b.i64(p.columns)),
+                                        s.extents[axis]));
+  }
+  Value offset = b.mul(StorageMap::offset(b, s, first), b.i64(2));
+  Left direct{b.gep(b.getI8Type(), s.base, offset),
+              b.mul(s.strides[p.rowAxis], b.i64(2)),
+              {}};
+  Values chosen = b.ifElse(
+      inside, [&]() -> Values { return {direct.pointer, direct.stride}; },
+      [&]() -> Values {
+        Left copy = copied(p, s, first);
+        return {copy.pointer, copy.stride};
+      });
+  return {chosen[0], chosen[1], {}};
+}
+
+void MatrixStream::quads(const MatrixProduct &p,
+                         function_ref<Value(int, Value)> a, Value aStride,
+                         Value right, ArrayRef<Value> start, Value firstQuad,
+                         Values &carried, Slice slice,
+                         function_ref<void(ArrayRef<Value>)> end) {
+  Values all(start);
+  llvm::append_range(all, carried);
+  Value stride = b.i64(roles.lanes * 4);
+  int64_t depthTiles = p.depth / amx::tileDepth;
+  all =
+      t.loop(b.i64(0), b.i64(depthTiles), 1, all, [&](Value k, ValueRange in) {
+        Values sums(in.take_front(4)), rest(in.drop_front(4));
+        Value quad = b.add(firstQuad, k);
+        Value from = b.gep(b.getI8Type(), right,
+                           b.mul(k, b.i64(amx::tileRows * roles.lanes * 4)));
+        Value x = amx::load(b, a(0, k), aStride, /*once=*/true);
+        Value y0 = amx::load(b, from, stride);
+        Value y1 =
+            amx::load(b, b.gep(b.getI8Type(), from, int64_t(64)), stride);
+        sums[0] = amx::multiply(b, sums[0], x, y0);
+        sums[1] = amx::multiply(b, sums[1], x, y1);
+        rest = slice(quad, 0, rest);
+        x = amx::load(b, a(1, k), aStride, /*once=*/true);
+        sums[2] = amx::multiply(b, sums[2], x, y0);
+        sums[3] = amx::multiply(b, sums[3], x, y1);
+        rest = slice(quad, 1, rest);
+        sums.append(rest);
+        return sums;
+      });
+  end(ArrayRef(all).take_front(4));
+  carried.assign(all.begin() + 4, all.end());
+}
+
+/// Pointers to the 2 x 2 tiles of f32 from row `row` on.
+static SmallVector<Value> corners(CodeBuilder &b, Value base, Value row,
+                                  int64_t lanes) {
+  SmallVector<Value> result;
+  for (int64_t i = 0; i < 2; ++i)
+    for (int64_t j = 0; j < 2; ++j) {
+      Value at = b.mul(b.add(row, b.i64(16 * i)), b.i64(lanes * 4));
+      result.push_back(b.gep(b.getI8Type(), base, b.add(at, b.i64(64 * j))));
+    }
+  return result;
+}
+
+MatrixStream::Values MatrixStream::early(const MatrixProduct &p,
+                                         const Left &left, Value step,
+                                         Values carried, Slice slice) {
+  Value right = place(layout.products[&p - roles.products.data()].right);
+  Value to = scores(p, step), stride = b.i64(roles.lanes * 4);
+  int64_t depthTiles = p.depth / amx::tileDepth;
+  return t.loop(
+      b.i64(0), b.i64(p.columns / 32), 1, carried,
+      [&](Value block, ValueRange in) {
+        Values rest(in), zeros;
+        for (int i = 0; i < 4; ++i) // cheaper than zeroing a tile
+          zeros.push_back(amx::load(b, place(layout.zeros), b.i64(0)));
+        Value row = b.mul(block, b.i64(32));
+        auto a = [&](int half, Value k) {
+          Value at = b.mul(b.add(row, b.i64(16 * half)), left.stride);
+          return b.gep(b.getI8Type(), left.pointer,
+                       b.add(at, b.mul(k, b.i64(64))));
+        };
+        quads(p, a, left.stride, right, zeros, b.mul(block, b.i64(depthTiles)),
+              rest, slice, [&](ArrayRef<Value> sums) {
+                for (auto [sum, pointer] :
+                     llvm::zip(sums, corners(b, to, row, roles.lanes)))
+                  amx::store(b, sum, pointer, stride);
+              });
+        return rest;
+      });
+}
+
+MatrixStream::Values MatrixStream::late(const MatrixProduct &p,
+                                        const Left &left, Value step, Value to,
+                                        Values carried, Slice slice) {
+  Value right = factor(p, step), stride = b.i64(roles.lanes * 4);
+  int64_t depthTiles = p.depth / amx::tileDepth;
+  return t.loop(b.i64(0), b.i64(p.columns / 32), 1, carried,
+                [&](Value block, ValueRange in) {
+                  Values rest(in), start;
+                  SmallVector<Value> places =
+                      corners(b, to, b.mul(block, b.i64(32)), roles.lanes);
+                  for (Value pointer : places)
+                    start.push_back(amx::load(b, pointer, stride));
+                  auto a = [&](int half, Value k) {
+                    Value row = b.add(b.mul(block, b.i64(2)), b.i64(half));
+                    Value tile = b.add(b.mul(row, b.i64(depthTiles)), k);
+                    return b.gep(b.getI8Type(), left.pointer,
+                                 b.mul(tile, b.i64(amx::tileBytes)));
+                  };
+                  quads(p, a, left.stride, right, start,
+                        b.mul(block, b.i64(depthTiles)), rest, slice,
+                        [&](ArrayRef<Value> sums) {
+                          for (auto [sum, pointer] : llvm::zip(sums, places))
+                            amx::store(b, sum, pointer, stride);
+                        });
+                  return rest;
+                });
+}
+
+/// Adds what the turned operand lacks: products with what is not finite, for
+/// the lanes that have the point.
+void MatrixStream::correct(const MatrixProduct &p, const Left &left, Value step,
+                           Value to) {
+  Value flag = b.load(b.getI8Type(), left.flag);
+  Value any = b.compare(CmpIPredicate::ne, flag, b.integer(b.getI8Type(), 0));
+  b.ifThen(any, [&] {
+    enter(step);
+    tile::LoadOp load = p.left;
+    const Storage &s = t.outside.storage(load.getTensor());
+    TileRegion region(b, t.outside, b.getF32Type(), t.full);
+    region.capture(t.scalars, load.getIndices());
+    Block &block = load.getIndices().front();
+    for (Value argument : block.getArguments())
+      region.bindCoordinate(argument, b.i64(0));
+    Values first;
+    for (const Scalar &index : region.emit(block))
+      first.push_back(wideInteger(b, index));
+    Value origin = StorageMap::offset(b, s, first);
+    Value rows =
+        b.min(b.sub(s.extents[p.rowAxis], first[p.rowAxis]), b.i64(p.depth));
+    Value weights = factor(p, step);
+    Type ints = t.vectorOf(b.getI32Type()), reals = t.vectorOf(b.getF32Type());
+    t.loop(b.i64(0), rows, 1, [&](Value row) {
+      t.loop(b.i64(0), b.i64(p.columns), 1, [&](Value column) {
+        Value at = b.add(origin, b.add(b.mul(row, s.strides[p.rowAxis]),
+                                       b.mul(column, s.strides.back())));
+        Value raw =
+            b.convert(t.load(b.getI16Type(), s.base, at), b.getI32Type());
+        Value exponent = b.i32(0x7f80);
+        Value wrong =
+            b.compare(CmpIPredicate::eq, b.bitAnd(raw, exponent), exponent);
+        b.ifThen(wrong, [&] {
+          Value x = arith::BitcastOp::create(
+              b, b.getF32Type(), arith::ShLIOp::create(b, raw, b.i32(16)));
+          Value pair = b.mul(arith::DivUIOp::create(b, row, b.i64(2)),
+                             b.i64(roles.lanes));
+          Value odd =
+              b.compare(CmpIPredicate::ne, b.bitAnd(row, b.i64(1)), b.i64(0));
+          for (int64_t lane = 0; lane < roles.lanes; lane += t.lanes()) {
+            Value words = t.load(ints, weights, b.add(pair, b.i64(lane)));
+            Value high = b.bitAnd(words, b.integer(ints, int32_t(0xffff0000)));
+            Value low = arith::ShLIOp::create(b, words, b.integer(ints, 16));
+            Value bits = b.select(odd, high, low);
+            Value present =
+                b.compare(CmpIPredicate::ne, bits, b.integer(ints, INT32_MIN));
+            Value weight = arith::BitcastOp::create(b, reals, bits);
+            Value offset =
+                b.add(b.mul(column, b.i64(roles.lanes)), b.i64(lane));
+            Value old = t.load(reals, to, offset);
+            Value sum = math::FmaOp::create(b, weight, b.splat(x, reals), old);
+            t.store(b.select(present, sum, old), to, offset);
+          }
+        });
+      });
+    });
+  });
+}
