@@ -325,8 +325,15 @@ LogicalResult CutWriter::settleRanks() {
     RankAttr declared = original.findRank(used[i]);
     if (!declared)
       declared = source.findRank(used[i]);
-    if (declared.getExtent() && !isFreed(declared))
-      used.insert_range(declared.getExtent().getRanks());
+    if (!declared.getExtent() || isFreed(declared))
+      continue;
+    bool isOfWhole = declared.getName() != rank &&
+                     !isOfPiece(declared.getName()) &&
+                     llvm::is_contained(declared.getExtent().getRanks(), rank);
+    if (isOfWhole)
+      return fail("a piece does not know the extent of " +
+                  declared.getName().getValue() + ", and no input has it");
+    used.insert_range(declared.getExtent().getRanks());
   }
   SmallVector<Attribute> ranks, relations;
   for (auto declared : source.getRanks().getAsRange<RankAttr>()) {
