@@ -245,19 +245,31 @@ SmallVector<LinearCondition> PresenceConditions::linear(Value condition) {
       llvm::find_if(rows, [&](const Row &r) { return r.fn == map.getFn(); });
   if (row == std::end(rows))
     return {};
-  auto left = linearForm(map.getOperand(0));
-  auto right = linearForm(map.getOperand(1));
-  if (!left || !right)
-    return {};
-  int64_t step = right->step - left->step, tile = right->tile - left->tile;
-  // n = n1 * |n0| + n0 enters whole or not at all.
-  if (step != tile * ranks.tileSize)
-    return {};
   SmallVector<LinearCondition> result;
-  int64_t lane = right->lane - left->lane;
-  if (row->forward)
-    result.push_back({map, false, row->strict, tile, lane});
-  if (row->backward)
-    result.push_back({map, true, row->strict, -tile, -lane});
+  auto require = [&](Value left, Value right, bool mirrored) {
+    auto x = linearForm(left), y = linearForm(right);
+    if (!x || !y)
+      return false;
+    int64_t sign = mirrored ? 1 : -1;
+    int64_t step = y->step + sign * x->step, tile = y->tile + sign * x->tile;
+    // n = n1 * |n0| + n0 enters whole or not at all.
+    if (step != tile * ranks.tileSize)
+      return false;
+    result.push_back({left, right, mirrored, row->strict, tile,
+                      y->lane + sign * x->lane});
+    return true;
+  };
+  // |x| <= y is x <= y and -x <= y.
+  auto requireAtMost = [&](Value left, Value right) {
+    auto distance = left.getDefiningOp<MapOp>();
+    if (!distance || distance.getFn() != Fn::abs)
+      return require(left, right, /*mirrored=*/false);
+    Value inner = distance.getOperand(0);
+    return require(inner, right, false) && require(inner, right, true);
+  };
+  Value x = map.getOperand(0), y = map.getOperand(1);
+  if ((row->forward && !requireAtMost(x, y)) ||
+      (row->backward && !requireAtMost(y, x)))
+    return {};
   return result;
 }

@@ -22,11 +22,11 @@ struct KernelRanks {
   int64_t laneSize = 0;
 };
 
-/// rest + stream * n + lane * m >= 0, rest the same for the whole kernel step.
+/// rest + stream * n + lane * m >= 0, rest the same for the whole kernel step:
+/// right - left, or right + left if `mirrored`, minus 1 if `strict`.
 struct LinearCondition {
-  MapOp compare;   // the source of `rest`: right - left of this comparison
-  bool negated;    // left - right instead
-  bool strict;     // minus 1
+  mlir::Value left, right;
+  bool mirrored, strict;
   int64_t stream = 0, lane = 0;
 };
 

@@ -6,10 +6,8 @@ using namespace attn;
 
 /// rest + lane * m at the row that makes it largest (best) or smallest.
 Value BoundsBuilder::value(const LinearCondition &c, Rest rest, bool best) {
-  MapOp compare = c.compare;
-  Value left = rest(compare.getOperand(0)), right = rest(compare.getOperand(1));
-  Value result = c.negated ? e.map(Fn::sub, {left, right})
-                           : e.map(Fn::sub, {right, left});
+  Value left = rest(c.left), right = rest(c.right);
+  Value result = e.map(c.mirrored ? Fn::add : Fn::sub, {right, left});
   if (c.strict)
     result = e.map(Fn::sub, {result, e.integer(1)});
   if (c.lane != 0) {
