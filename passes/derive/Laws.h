@@ -54,6 +54,7 @@ void unroll(CascadeOp cascade);        // Unroll.cpp
 void readDiagonals(CascadeOp cascade); // Diagonals.cpp
 void nestSums(CascadeOp cascade);      // NestSums.cpp
 void separateSums(CascadeOp cascade);  // Separate.cpp
+void freeShifts(CascadeOp cascade);    // FreeShift.cpp
 void reassociate(CascadeOp cascade);   // Reassociate.cpp
 void deriveStreams(CascadeOp cascade); // Streams.cpp, Online.cpp
 

@@ -322,12 +322,40 @@ void reassoc(Random &random) {
   expectNear(any ? state / z : 0, divided);
 }
 
+/// Bounded scores, any finite value in place of their maximum; rows of no point
+/// give 0, and -inf as their log of a sum.
+void freeShift(Random &random) {
+  Row row = random.row();
+  double cap = 1 + 40 * std::abs(std::sin(random.normal()));
+  auto score = [&](size_t i) { return cap * std::tanh(row.x[i] / cap); };
+  double m = -inf;
+  for (size_t i = 0; i < row.size(); ++i)
+    if (row.present[i])
+      m = std::max(m, score(i));
+  auto weigh = [&](double c) {
+    double total = 0, normaliser = 0;
+    for (size_t i = 0; i < row.size(); ++i)
+      if (row.present[i]) {
+        total += std::exp(score(i) - c) * row.v[i];
+        normaliser += std::exp(score(i) - c);
+      }
+    return std::pair(normaliser == 0 ? 0 : total / normaliser,
+                     c + std::log(normaliser));
+  };
+  double c = random.normal(); // a finite value
+  auto [mean, lse] = weigh(c);
+  auto [wantMean, wantLse] = weigh(m == -inf ? 0 : m);
+  expectNear(mean, wantMean);
+  expectNear(lse, wantLse);
+}
+
 const std::map<std::string, void (*)(Random &)> properties = {
     {"UNROLL", unroll},
     {"DEMAND", demand},
     {"NEST", nest},
     {"FUBINI", fubini},
     {"REASSOC", reassoc},
+    {"FREE-SHIFT", freeShift},
     {"HOIST", hoist},
     {"ONLINE", online},
     {"ONLINE-LINEAR", onlineLinear},
