@@ -250,7 +250,8 @@ gpu::Values gpu::waitProducts(CodeBuilder &b, int pending,
 }
 
 Value gpu::packPair(CodeBuilder &b, Type element, Value low, Value high) {
-  // Stays behind the wait it follows, as no asm would have to.
+  // Has to stay behind the wait that it follows: intrinsics keep their place
+  // within a block.
   auto pair = VectorType::get(2, element);
   StringRef name =
       element.isBF16() ? "llvm.nvvm.ff2bf16x2.rn" : "llvm.nvvm.ff2f16x2.rn";
