@@ -378,6 +378,7 @@ void Finder::addEpilogue(Stream &stream) {
     for (auto op : cascade.getBody().front().getOps<EinsumOp>())
       if (fits(op)) {
         stream.late.insert(op);
+        claimed.insert(op); // it is a result of this kernel, of no other
         changed = true;
       }
   }
@@ -411,9 +412,15 @@ SmallVector<Stream> Finder::run() {
       continue;
     join(*stream, sorted);
     addEpilogue(*stream);
-    for (EinsumOp op : stream->reductions) {
+    // Who reads one result waits for all that the kernel reads.
+    SmallVector<EinsumOp> results(stream->reductions.begin(),
+                                  stream->reductions.end());
+    for (EinsumOp op : stream->late)
+      if (claimed.contains(op))
+        results.push_back(op);
+    for (EinsumOp op : results) {
       claimed.insert(op);
-      together[op].assign(stream->reductions.begin(), stream->reductions.end());
+      together[op].assign(results.begin(), results.end());
     }
     // A point of this stream is no stream of its own.
     for (EinsumOp op : stream->points)
