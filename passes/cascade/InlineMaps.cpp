@@ -6,6 +6,7 @@
 #include "dialect/Functions.h"
 #include "passes/Expr.h"
 #include "passes/cascade/Normalise.h"
+#include "passes/derive/Compared.h"
 #include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
@@ -13,10 +14,11 @@ using namespace attn;
 
 /// A map that can stand in its readers: one result, no guard of its own, and
 /// not an equation of a recurrence (those are read through attn.equations).
-static EinsumOp inlinableMap(Value tensor) {
+static EinsumOp inlinableMap(Value tensor,
+                             const DenseSet<Operation *> &compared) {
   auto op = tensor.getDefiningOp<EinsumOp>();
   if (!op || op.isReduction() || op.getNumResults() != 1 ||
-      !op.getGuard().empty())
+      !op.getGuard().empty() || compared.contains(op))
     return {};
   for (Operation *user : op->getUsers())
     if (isa<EquationsOp>(user))
@@ -25,14 +27,15 @@ static EinsumOp inlinableMap(Value tensor) {
 }
 
 /// Replaces reads of maps in `region` by their expressions.
-static bool inlineInto(Region &region) {
+static bool inlineInto(Region &region,
+                       const DenseSet<Operation *> &compared) {
   Block &block = region.front();
   bool changed = false;
   for (Operation &op : llvm::make_early_inc_range(block)) {
     auto read = dyn_cast<ReadOp>(op);
     if (!read || read.getBounds() != Bounds::inside)
       continue;
-    EinsumOp map = inlinableMap(read.getTensor());
+    EinsumOp map = inlinableMap(read.getTensor(), compared);
     if (!map || map->isAncestor(region.getParentOp()))
       continue;
     OpBuilder b(read);
@@ -86,13 +89,14 @@ static void eraseUnused(Region &region) {
 
 void attn::inlineMaps(CascadeOp cascade) {
   Block &body = cascade.getBody().front();
+  DenseSet<Operation *> compared = comparedWithThemselves(cascade);
   for (Operation &op : body)
     for (Region &region : op.getRegions()) {
       if (region.empty() || isa<KernelOp>(op))
         continue;
       // Maps read maps: until nothing is left. Definitions are well founded and
       // a map that reads itself goes through attn.equations.
-      while (inlineInto(region))
+      while (inlineInto(region, compared))
         shareEqual(region);
       eraseUnused(region);
     }

@@ -10,7 +10,7 @@ using namespace attn;
 
 namespace {
 
-/// The reductions that one side of a comparison is made of, by whether they
+/// The results that one side of a comparison is made of, by whether they
 /// are met at the comparison's own point.
 struct Side {
   llvm::SmallPtrSet<Operation *, 4> own, moved;
@@ -26,6 +26,13 @@ public:
   }
 
 private:
+  /// Its reals may be rounded in one place and not in another.
+  static bool computes(EinsumOp op) {
+    return llvm::any_of(op.getMap().getOps<MapOp>(), [](MapOp map) {
+      return isa<FloatType>(map.getType()) && map.getNumOperands() > 0;
+    });
+  }
+
   /// `value` is of a region of `op`.
   void follow(Value value, EinsumOp op, bool isOwn) {
     Operation *def = value.getDefiningOp();
@@ -41,9 +48,9 @@ private:
     if (!tensor)
       return;
     isOwn &= isPlainRead(read, op);
-    if (tensor.isReduction())
+    if (tensor.isReduction() || computes(tensor))
       (isOwn ? side.own : side.moved).insert(tensor);
-    else
+    if (!tensor.isReduction())
       for (Value yielded : tensor.getMapYield().getOperands())
         follow(yielded, tensor, isOwn);
   }

@@ -1,12 +1,12 @@
-//===- Compared.h - reductions that must be computed once -------*- C++ -*-===//
-// A stream may compute a reduction again: the two results differ in their last
-// bits, as their sums run in different orders. That is no error of arithmetic
+//===- Compared.h - results that must be computed once ----------*- C++ -*-===//
+// What is computed again may differ in its last bits: sums run in different
+// orders, products are rounded or not. That is no error of arithmetic
 // that ends in small differences, but
 //
 //   count[s](0 where S[s] >= S)
 //
 // asks of point s = n whether one number is at least itself. Where values of
-// one reduction are compared with each other, there is one of each.
+// one result are compared with each other, there is one of each.
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_PASSES_DERIVE_COMPARED_H
 #define ATTN_PASSES_DERIVE_COMPARED_H
@@ -16,7 +16,7 @@
 
 namespace attn {
 
-/// Real reductions whose values at two different points some comparison may
+/// Real reductions and computed maps whose values at two different points some comparison may
 /// meet. (A comparison with an extremum of them is of results that streams
 /// compute alike, and not counted.)
 llvm::DenseSet<mlir::Operation *> comparedWithThemselves(CascadeOp cascade);

@@ -807,7 +807,9 @@ bool Reassociator::run() {
 
 void attn::reassociate(CascadeOp cascade) {
   bool changed = false;
-  for (bool again = true; again;) {
+  // An order that is the best for one sum may undo that of another.
+  size_t left = llvm::range_size(cascade.getBody().front());
+  for (bool again = true; again && left--;) {
     again = false;
     TypicalExtents extents(cascade);
     SmallVector<EinsumOp> sums;

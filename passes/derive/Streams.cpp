@@ -160,8 +160,8 @@ bool Finder::collect(EinsumOp op, Stream &stream) {
         }
       // What was put before this sum to be computed once stays there.
       bool fits =
-          (!def.isReduction() ||
-           (isCommutative(def) && !compared.contains(def))) &&
+          (!def.isReduction() || isCommutative(def)) &&
+          !compared.contains(def) &&
           !readsBasePoint(def) && !def->hasAttr(kOnceName);
       if (!crossesRows && fits && collect(def, stream))
         stream.points.insert(def);
