@@ -24,15 +24,9 @@ private:
   bool coarse;
 };
 
-/// x, if `present` is x != -inf.
-mlir::Value aboveMinusInfinity(mlir::Value present);
 /// Is `value` 0 where `present` is false? `isAbove`: the value is never -inf.
 bool isZeroWhenAbsent(mlir::Value value, mlir::Value present,
                       llvm::function_ref<bool(mlir::Value)> isAbove);
-/// `flag` without what is always true; null: true.
-mlir::Value simplifiedFlag(mlir::Value flag);
-/// v, if `value` is v times a positive constant.
-std::pair<mlir::Value, double> positiveMultiple(mlir::Value value);
 
 } // namespace attn::cpu
 #endif // ATTN_PASSES_CPU_MATRIX_ROWREGION_H

@@ -1,8 +1,9 @@
 //===- Rows.cpp - one phase of a step, two rows at a time -------*- C++ -*-===//
 #include "passes/cpu/matrix/Rows.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
 #include "passes/cpu/matrix/RowRegion.h"
+#include "passes/cpu/tile/Absence.h"
+#include "passes/cpu/tile/Accumulate.h"
 #include <cmath>
 
 using namespace mlir;
@@ -272,42 +273,8 @@ Value RowPhase::combinePair(tile::EinsumOp op, const Carried &form, Value sum,
 
 Value RowPhase::combine(tile::EinsumOp op, Value sum, const Scalar &point) {
   Reduce kind = *op.getMonoid();
-  Type element = getElementTypeOrSelf(sum.getType());
   Value present = simplifiedFlag(b.both(point.present, {}));
-  Value x = point.value;
-  if (kind == Reduce::count)
-    x = b.integer(element, 1);
-  else if (!element.isInteger(1))
-    x = b.convert(x, element);
-  x = b.splat(x, sum.getType());
-  Value next;
-  switch (kind) {
-  case Reduce::sum:
-  case Reduce::count: {
-    auto product = x.getDefiningOp<arith::MulFOp>();
-    next = product ? Value(math::FmaOp::create(b, product.getLhs(),
-                                               product.getRhs(), sum))
-                   : b.add(x, sum);
-    break;
-  }
-  case Reduce::prod:
-    next = b.mul(x, sum);
-    break;
-  case Reduce::max:
-    next = b.max(x, sum);
-    break;
-  case Reduce::min:
-    next = b.min(x, sum);
-    break;
-  case Reduce::any:
-    next = b.bitOr(x, sum);
-    break;
-  case Reduce::all:
-    next = b.bitAnd(x, sum);
-    break;
-  default:
-    llvm_unreachable("refused by prepareTileKernel");
-  }
+  Value next = accumulate(b, kind, sum, point.value);
   auto isAbove = [&](Value value) { return above.contains(value); };
   bool free =
       !present ||

@@ -5,7 +5,7 @@
 // in registers: an operand that does not move with the rows is then loaded once
 // for all of them.
 //===----------------------------------------------------------------------===//
-#include "mlir/Dialect/Math/IR/Math.h"
+#include "passes/cpu/tile/Accumulate.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/cpu/tile/Lowering.h"
 
@@ -508,42 +508,7 @@ Value EinsumEmitter::identity() {
 }
 
 Value EinsumEmitter::combine(Value sum, Scalar point) {
-  Value x = point.value, next;
-  Type element = getElementTypeOrSelf(sum);
-  Reduce kind = *op.getMonoid();
-  if (kind == Reduce::count)
-    x = b.integer(element, 1);
-  else if (!element.isInteger(1))
-    x = b.convert(x, element);
-  x = b.splat(x, sum.getType());
-  switch (kind) {
-  case Reduce::sum:
-  case Reduce::count: {
-    auto product = x.getDefiningOp<arith::MulFOp>();
-    next = product && b.target.fma
-               ? Value(math::FmaOp::create(b, product.getLhs(),
-                                           product.getRhs(), sum))
-               : b.add(x, sum);
-    break;
-  }
-  case Reduce::prod:
-    next = b.mul(x, sum);
-    break;
-  case Reduce::max: // in this order a carried NaN is kept at no cost
-    next = b.max(x, sum);
-    break;
-  case Reduce::min:
-    next = b.min(x, sum);
-    break;
-  case Reduce::any:
-    next = b.bitOr(x, sum);
-    break;
-  case Reduce::all:
-    next = b.bitAnd(x, sum);
-    break;
-  default:
-    llvm_unreachable("refused by prepareTileKernel");
-  }
+  Value next = accumulate(b, *op.getMonoid(), sum, point.value);
   return point.present ? b.select(point.present, next, sum) : next;
 }
 

@@ -1,5 +1,6 @@
 //===- Consumer.cpp - what warpgroups compute -------------------*- C++ -*-===//
 #include "passes/cpu/Formats.h"
+#include "passes/cpu/tile/Absence.h"
 #include "passes/gpu/hopper/Reduce.h"
 #include "passes/gpu/hopper/Warpgroups.h"
 

@@ -2,56 +2,14 @@
 #include "passes/gpu/hopper/FastRegion.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
+#include "passes/cpu/tile/Absence.h"
 #include "passes/gpu/Intrinsics.h"
-#include <cmath>
 
 using namespace mlir;
 using namespace attn;
 using namespace attn::cpu;
 
 constexpr double log2e = 1.44269504088896340736;
-
-std::optional<double> gpu::constantReal(Value value) {
-  if (auto rounded = value.getDefiningOp<arith::TruncFOp>())
-    value = rounded.getIn();
-  FloatAttr constant;
-  if (!matchPattern(value, m_Constant(&constant)))
-    return std::nullopt;
-  return constant.getValueAsDouble();
-}
-
-/// Is it value != -inf?
-static bool testsInfinity(Value condition, Value value) {
-  auto compare = condition.getDefiningOp<arith::CmpFOp>();
-  return compare && compare.getPredicate() == arith::CmpFPredicate::UNE &&
-         compare.getLhs() == value &&
-         gpu::constantReal(compare.getRhs()) == -INFINITY;
-}
-
-Scalar gpu::tellByValue(CodeBuilder &b, Scalar scalar) {
-  if (!scalar.present || !scalar.value.getType().isF32())
-    return scalar;
-  Value rest;
-  bool tested = false;
-  SmallVector<Value> work{scalar.present};
-  while (!work.empty()) {
-    Value part = work.pop_back_val();
-    if (auto both = part.getDefiningOp<arith::AndIOp>()) {
-      work.push_back(both.getRhs());
-      work.push_back(both.getLhs());
-    } else if (testsInfinity(part, scalar.value)) {
-      tested = true;
-    } else {
-      rest = b.both(rest, part);
-    }
-  }
-  if (!tested || !rest)
-    return scalar;
-  Value low = b.real(b.getF32Type(), -INFINITY);
-  scalar.value = b.select(rest, scalar.value, low);
-  scalar.present = b.compare(arith::CmpIPredicate::ne, scalar.value, low);
-  return scalar;
-}
 
 /// x * factor; of a difference by one fused operation, the part that is
 /// subtracted scaled by itself, once for all that share it.
@@ -63,7 +21,7 @@ static Value scaled(CodeBuilder &b, Value x, double factor) {
   Value left = difference.getLhs();
   double leftFactor = factor;
   if (auto product = left.getDefiningOp<arith::MulFOp>())
-    if (auto constant = gpu::constantReal(product.getRhs())) {
+    if (auto constant = constantReal(product.getRhs())) {
       left = product.getLhs();
       leftFactor *= *constant;
     }

@@ -19,11 +19,6 @@ protected:
   cpu::Scalar emitRead(ReadOp op, llvm::ArrayRef<cpu::Scalar> indices) override;
 };
 
-/// A constant, rounded to f32 or not.
-std::optional<double> constantReal(mlir::Value value);
-/// x where x != -inf and q both hold, told by its value alone: -inf where q
-/// fails. (An absent point may have any value.)
-cpu::Scalar tellByValue(cpu::CodeBuilder &b, cpu::Scalar scalar);
 /// 2^x.
 mlir::Value fastExp2(cpu::CodeBuilder &b, mlir::Value x);
 /// Is the value made by fastExp2? Then of what.

@@ -4,8 +4,8 @@
 // there is asked of their maximum.
 //===----------------------------------------------------------------------===//
 #include "passes/gpu/hopper/Reduce.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
+#include "passes/cpu/tile/Absence.h"
 #include "passes/gpu/Intrinsics.h"
 #include "passes/gpu/hopper/FastRegion.h"
 #include <cmath>
@@ -46,24 +46,10 @@ Value gpu::combine(CodeBuilder &b, Reduce kind, Value x, Value y) {
 // What absence implies
 //===----------------------------------------------------------------------===//
 
-static bool isMinusInfinity(Value value) {
-  return gpu::constantReal(value) == -INFINITY;
-}
-
-/// x, if `present` is x != -inf.
-static Value aboveMinusInfinity(Value present) {
-  auto compare =
-      present ? present.getDefiningOp<arith::CmpFOp>() : arith::CmpFOp();
-  if (!compare || compare.getPredicate() != CmpFPredicate::UNE ||
-      !isMinusInfinity(compare.getRhs()))
-    return {};
-  return compare.getLhs();
-}
-
 /// Never -inf: `v == -inf ? c : v`, and positive multiples of it.
 static bool isAboveMinusInfinity(Value value) {
   if (auto product = value.getDefiningOp<arith::MulFOp>())
-    return gpu::constantReal(product.getRhs()).value_or(0) > 0 &&
+    return constantReal(product.getRhs()).value_or(0) > 0 &&
            isAboveMinusInfinity(product.getLhs());
   auto select = value.getDefiningOp<arith::SelectOp>();
   auto test = select ? select.getCondition().getDefiningOp<arith::CmpFOp>()
@@ -71,40 +57,11 @@ static bool isAboveMinusInfinity(Value value) {
   return test && test.getPredicate() == CmpFPredicate::OEQ &&
          test.getLhs() == select.getFalseValue() &&
          isMinusInfinity(test.getRhs()) &&
-         std::isfinite(
-             gpu::constantReal(select.getTrueValue()).value_or(INFINITY));
-}
-
-/// v, if `value` is v times a positive constant.
-static std::pair<Value, double> positiveMultiple(Value value) {
-  auto product = value.getDefiningOp<arith::MulFOp>();
-  double factor = product ? gpu::constantReal(product.getRhs()).value_or(0) : 0;
-  if (factor > 0 && std::isfinite(factor))
-    return {product.getLhs(), factor};
-  return {Value(), 0};
-}
-
-/// Is `value` -inf (or so low that its exponential is 0) where x is -inf? (A
-/// NaN in its other operands is one of the row, whose results are NaN then.)
-static bool fallsWith(Value value, Value x) {
-  if (value == x || value == positiveMultiple(x).first)
-    return true;
-  if (Value other = positiveMultiple(value).first)
-    return fallsWith(other, x);
-  if (auto difference = value.getDefiningOp<arith::SubFOp>())
-    return fallsWith(difference.getLhs(), x) &&
-           isAboveMinusInfinity(difference.getRhs());
-  if (auto sum = value.getDefiningOp<math::FmaOp>()) {
-    auto minus = sum.getC().getDefiningOp<arith::NegFOp>();
-    return gpu::constantReal(sum.getB()).value_or(0) > 0 && minus &&
-           fallsWith(sum.getA(), x) && isAboveMinusInfinity(minus.getOperand());
-  }
-  return false;
+         std::isfinite(constantReal(select.getTrueValue()).value_or(INFINITY));
 }
 
 bool gpu::isZeroWhenAbsent(Value value, Value present) {
-  Value x = aboveMinusInfinity(present), exponent = exponentOf(value);
-  return x && exponent && fallsWith(exponent, x);
+  return fallsWhenAbsent(exponentOf(value), present, isAboveMinusInfinity);
 }
 
 //===----------------------------------------------------------------------===//
@@ -136,35 +93,6 @@ static Value chains(CodeBuilder &b, Reduce kind, ArrayRef<Value> values) {
   return partial[0];
 }
 
-/// x == x and x != x, of one x.
-static bool complement(Value left, Value right) {
-  auto one = left.getDefiningOp<arith::CmpFOp>();
-  auto two = right.getDefiningOp<arith::CmpFOp>();
-  return one && two && one.getLhs() == one.getRhs() &&
-         two.getLhs() == two.getRhs() && one.getLhs() == two.getLhs() &&
-         one.getPredicate() == CmpFPredicate::OEQ &&
-         two.getPredicate() == CmpFPredicate::UNE;
-}
-
-/// `c and q or (not c) and q` is q, `q or q` too; null: true.
-static Value simplified(Value flag) {
-  if (!flag || matchPattern(flag, m_One()))
-    return {};
-  auto either = flag.getDefiningOp<arith::OrIOp>();
-  if (!either)
-    return flag;
-  Value left = either.getLhs(), right = either.getRhs();
-  if (complement(left, right))
-    return {};
-  auto one = left.getDefiningOp<arith::AndIOp>();
-  auto two = right.getDefiningOp<arith::AndIOp>();
-  if (one && two && one.getRhs() == two.getRhs() &&
-      complement(one.getLhs(), two.getLhs()))
-    return simplified(one.getRhs());
-  Value x = simplified(left), y = simplified(right);
-  return !x || !y ? Value() : x == y ? x : flag;
-}
-
 /// The largest value; of multiples by one positive constant it is that multiple
 /// of the largest.
 static Value largest(CodeBuilder &b, ArrayRef<Value> values) {
@@ -189,11 +117,11 @@ Value gpu::reducePoints(CodeBuilder &b, Reduce kind, ArrayRef<Scalar> points,
       value = b.integer(element, 1);
     else if (!element.isInteger(1))
       value = b.convert(value, element);
-    Value present = simplified(b.both(point.present, {}));
+    Value present = simplifiedFlag(b.both(point.present, {}));
     Value x = aboveMinusInfinity(present);
     bool isTrue = false;
     if (element.isInteger(1)) {
-      Value flag = simplified(value);
+      Value flag = simplifiedFlag(value);
       isTrue = !flag || flag == present;
     }
     if (kind == Reduce::any && isTrue && x)

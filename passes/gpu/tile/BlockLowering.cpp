@@ -3,8 +3,8 @@
 // reads was written before the barrier that ends the one before it.
 //===----------------------------------------------------------------------===//
 #include "passes/gpu/tile/BlockLowering.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 #include "passes/cpu/Formats.h"
+#include "passes/cpu/tile/Accumulate.h"
 #include "passes/gpu/Intrinsics.h"
 
 using namespace mlir;
@@ -178,39 +178,7 @@ void BlockLowering::emitStore(tile::StoreOp op) {
 //===----------------------------------------------------------------------===//
 
 Value BlockLowering::combine(Reduce kind, Value sum, Scalar point) {
-  Type type = sum.getType();
-  Value x = point.value, next;
-  if (kind == Reduce::count)
-    x = b.integer(type, 1);
-  else if (!type.isInteger(1))
-    x = b.convert(x, type);
-  switch (kind) {
-  case Reduce::sum:
-  case Reduce::count: {
-    auto product = x.getDefiningOp<arith::MulFOp>();
-    next = product ? Value(math::FmaOp::create(b, product.getLhs(),
-                                               product.getRhs(), sum))
-                   : b.add(x, sum);
-    break;
-  }
-  case Reduce::prod:
-    next = b.mul(x, sum);
-    break;
-  case Reduce::max:
-    next = b.max(x, sum);
-    break;
-  case Reduce::min:
-    next = b.min(x, sum);
-    break;
-  case Reduce::any:
-    next = b.bitOr(x, sum);
-    break;
-  case Reduce::all:
-    next = b.bitAnd(x, sum);
-    break;
-  default:
-    llvm_unreachable("refused by prepareTileKernel");
-  }
+  Value next = accumulate(b, kind, sum, point.value);
   return point.present ? b.select(point.present, next, sum) : next;
 }
 

@@ -1,5 +1,6 @@
 //===- WarpTiles.cpp - operations on tiles by a warp ------------*- C++ -*-===//
 #include "passes/cpu/Formats.h"
+#include "passes/cpu/tile/Absence.h"
 #include "passes/gpu/Intrinsics.h"
 #include "passes/gpu/hopper/Ptx.h"
 #include "passes/gpu/hopper/Reduce.h"
