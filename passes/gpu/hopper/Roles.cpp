@@ -20,74 +20,13 @@ const SharedLoad *Roles::sharedLoad(Value value) const {
   return nullptr;
 }
 
-int64_t Roles::sizeOf(tile::TileType type, StringAttr rank) {
-  int64_t index = type.rankIndex(rank.getValue());
-  return index < 0 ? 1 : type.getSizes()[index];
-}
-
-StringAttr Roles::columnOf(tile::TileType type) const {
-  for (StringAttr rank : type.getRanks())
-    if (rank != lane)
-      return rank;
-  return {};
-}
-
-/// sum[r](A * B) of two tiles, each with r and a rank of its own.
-static std::optional<Contraction> contractionOf(tile::EinsumOp op) {
-  if (!op.getMonoid() || *op.getMonoid() != Reduce::sum ||
-      op.getTiles().size() != 2 || op.getReduced().size() != 1 ||
-      op.getResult().getType().getRanks().size() != 2)
-    return std::nullopt;
-  Block &block = op.getMap().front();
-  auto product = block.back().getOperand(0).getDefiningOp<MapOp>();
-  if (!product || product.getFn() != Fn::mul)
-    return std::nullopt;
-  Value x = block.getArgument(3), y = block.getArgument(4);
-  Value left = product.getOperand(0), right = product.getOperand(1);
-  if (!((left == x && right == y) || (left == y && right == x)))
-    return std::nullopt;
-  Contraction c{op.getTiles()[0],
-                op.getTiles()[1],
-                {},
-                cast<StringAttr>(op.getReduced()[0])};
-  for (Value operand : {c.a, c.b}) {
-    auto type = cast<tile::TileType>(operand.getType());
-    if (type.getRanks().size() != 2 || type.rankIndex(c.reduced.getValue()) < 0)
-      return std::nullopt;
-  }
-  return c;
-}
-
-/// The lanes are the rank that all products keep.
-bool Roles::findContractions(tile::KernelOp kernel) {
-  SmallVector<StringAttr> common;
-  bool first = true;
-  kernel.walk([&](tile::EinsumOp op) {
-    auto c = contractionOf(op);
-    if (!c)
-      return;
-    contractions[op] = *c;
-    ArrayRef<StringAttr> ranks = op.getResult().getType().getRanks();
-    if (first)
-      common.assign(ranks.begin(), ranks.end());
-    else
-      llvm::erase_if(common, [&](StringAttr rank) {
-        return !llvm::is_contained(ranks, rank);
-      });
-    first = false;
-  });
-  if (contractions.empty())
-    return refuse("there is no matrix product");
-  if (common.size() != 1)
-    return refuse("no rank is in the results of all products");
-  lane = common[0];
-  for (auto &[op, c] : contractions) {
-    tile::TileType type = cast<tile::EinsumOp>(op).getResult().getType();
-    lanes = sizeOf(type, lane);
-    c.column = columnOf(type);
-    if (cast<tile::TileType>(c.a.getType()).rankIndex(lane.getValue()) < 0)
-      std::swap(c.a, c.b);
-  }
+bool Roles::takeContractions(tile::KernelOp kernel) {
+  Contractions found = findContractions(kernel);
+  if (!found.reason.empty())
+    return refuse(found.reason);
+  contractions = std::move(found.all);
+  lane = found.lane;
+  lanes = found.lanes;
   if (lanes <= 0 || lanes % 64 || lanes > 256)
     return refuse("a tile has no whole number of rows of warpgroups");
   return true;
@@ -206,7 +145,7 @@ bool Roles::checkEinsum(tile::EinsumOp op) {
       return refuse("an operand of a product is transposed");
     return true;
   }
-  if (op.getReduced().size() > 1 || (op.getMonoid() && columnOf(type)))
+  if (op.getReduced().size() > 1 || (op.getMonoid() && columnOf(type, lane)))
     return refuse("a reduction that is no matrix product");
   if (op.getMonoid() && llvm::is_contained({Reduce::argmax, Reduce::argmin,
                                             Reduce::first, Reduce::last},
@@ -349,7 +288,7 @@ void Roles::findParts() {
     tile::TileType type = op.getResult().getType();
     Value init = op.getInit();
     if (contractions.contains(op) || op.getReduced().size() != 1 || !init ||
-        columnOf(type) || !op.getResult().hasOneUse() ||
+        columnOf(type, lane) || !op.getResult().hasOneUse() ||
         *op.getResult().user_begin() != &body.back())
       continue;
     unsigned number = op.getResult().use_begin()->getOperandNumber();
@@ -386,7 +325,7 @@ bool Roles::fitsRegisters() {
   int64_t limit = registerSplit(lanes, isClassified()).consumer - others;
   auto registersOf = [&](Type tile) {
     auto type = cast<tile::TileType>(tile);
-    StringAttr column = columnOf(type);
+    StringAttr column = columnOf(type, lane);
     return column ? sizeOf(type, column) / 2 : 0;
   };
   int64_t state = 0, widest = 0, first = 0, pairs = 0;
@@ -418,7 +357,7 @@ bool Roles::fitsRegisters() {
 }
 
 Roles::Roles(tile::KernelOp kernel, PortOf portOf) {
-  if (!findContractions(kernel) || !check(kernel.getBody().front()))
+  if (!takeContractions(kernel) || !check(kernel.getBody().front()))
     return;
   if (!stream) {
     refuse("nothing is streamed");

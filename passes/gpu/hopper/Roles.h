@@ -6,7 +6,7 @@
 #ifndef ATTN_PASSES_GPU_HOPPER_ROLES_H
 #define ATTN_PASSES_GPU_HOPPER_ROLES_H
 
-#include "dialect/tile/Tile.h"
+#include "passes/gpu/Contractions.h"
 
 namespace attn::gpu {
 
@@ -52,12 +52,6 @@ struct RegisterSplit {
 };
 const RegisterSplit &registerSplit(int64_t lanes, bool isClassified);
 
-/// result[lanes, columns] = init + sum A[lanes, reduced] B[reduced, columns]
-struct Contraction {
-  mlir::Value a, b;
-  mlir::StringAttr column, reduced;
-};
-
 class Roles {
 public:
   /// The port that a result of the kernel is stored to directly.
@@ -87,13 +81,10 @@ public:
   llvm::SmallVector<bool> streamAxes() const;
   /// A step is asked what it is when its turn comes.
   bool isClassified() const;
-  /// The rank of a tile beside the lanes; null: there is none.
-  mlir::StringAttr columnOf(tile::TileType type) const;
-  static int64_t sizeOf(tile::TileType type, mlir::StringAttr rank);
 
 private:
   bool refuse(const llvm::Twine &why);
-  bool findContractions(tile::KernelOp kernel);
+  bool takeContractions(tile::KernelOp kernel);
   bool check(mlir::Block &block);
   bool checkEinsum(tile::EinsumOp op);
   bool addShared(mlir::Value value);

@@ -58,7 +58,7 @@ gpu::Values WarpgroupLowering::start(tile::EinsumOp op, Value count,
     am = matrix(*a);
   SharedMatrix bm = matrix(*right);
   return startProduct(b, right->element(),
-                      Roles::sizeOf(op.getResult().getType(), c.column),
+                      sizeOf(op.getResult().getType(), c.column),
                       op.getReducedSizes()[0], a ? &am : nullptr, groupLane,
                       fragments, bm, sum);
 }

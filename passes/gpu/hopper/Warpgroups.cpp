@@ -37,16 +37,8 @@ DeviceKernel gpu::describeWarpgroups(const Roles &roles,
 WarpgroupLowering::WarpgroupLowering(CodeBuilder &b, TileSurroundings &outside,
                                      tile::KernelOp kernel, const Roles &roles,
                                      const SharedLayout &layout, Work work)
-    : b(b), outside(outside), kernel(kernel), roles(roles), layout(layout),
-      work(work) {}
-
-WarpgroupLowering::Shape WarpgroupLowering::shapeOf(tile::TileType type) const {
-  Shape shape;
-  shape.lanes = type.rankIndex(roles.lane.getValue()) >= 0;
-  if (StringAttr column = roles.columnOf(type))
-    shape.columns = Roles::sizeOf(type, column);
-  return shape;
-}
+    : Fragments(b, outside, roles.lane), kernel(kernel), roles(roles),
+      layout(layout), work(work) {}
 
 //===----------------------------------------------------------------------===//
 // Shared memory

@@ -12,6 +12,7 @@
 #define ATTN_PASSES_GPU_HOPPER_WARPGROUPS_H
 
 #include "passes/cpu/LowerCascade.h"
+#include "passes/gpu/Fragments.h"
 #include "passes/gpu/hopper/FastRegion.h"
 #include "passes/gpu/hopper/Ptx.h"
 #include "passes/gpu/hopper/SharedLayout.h"
@@ -22,7 +23,7 @@ namespace attn::gpu {
 cpu::DeviceKernel describeWarpgroups(const Roles &roles,
                                      const SharedLayout &layout);
 
-class WarpgroupLowering {
+class WarpgroupLowering : Fragments {
   using Value = mlir::Value;
 
 public:
@@ -39,32 +40,10 @@ public:
   void emit();
 
 private:
-  /// A tile in registers. Values by position; `present` is empty, or has an i1
-  /// (null: present) each.
-  struct Registers {
-    tile::TileType type;
-    Values values, present;
-  };
-  /// How a thread's values of a tile relate to its lanes and columns.
-  struct Shape {
-    bool lanes = false;
-    int64_t columns = 0; // 0: none
-    int64_t count() const {
-      return (lanes ? 2 : 1) * (columns ? columns / 4 : 1);
-    }
-    int64_t lane(int64_t i) const {
-      return !lanes ? 0 : columns ? (i >> 1) & 1 : i;
-    }
-    int64_t column(int64_t i) const {
-      return !columns ? 0 : lanes ? (i >> 2) * 2 + (i & 1) : i;
-    }
-    int64_t at(int64_t lane, int64_t column) const {
-      if (!columns)
-        return lanes ? lane : 0;
-      return lanes ? (column >> 1) * 4 + lane * 2 + (column & 1) : column;
-    }
-  };
-  Shape shapeOf(tile::TileType type) const;
+  const FastRegion &surroundings() const override { return *scalars; }
+  bool meetsAtOnce(tile::EinsumOp op) const override {
+    return !roles.inParts.contains(op);
+  }
 
   // Both sides: Warpgroups.cpp.
   using Ring = SharedLayout::Ring;
@@ -105,11 +84,8 @@ private:
   void emitConsumer();
   void emitBlock(mlir::Block &block);
   void emitOperation(mlir::Operation &op);
-  void emitLoad(tile::LoadOp op);
   void emitStore(tile::StoreOp op);
   void emitBoxStore(const SharedStore &store, int64_t room);
-  void emitEinsum(tile::EinsumOp op);
-  void emitReduction(tile::EinsumOp op);
   void releasePoint();
 
   // Products and steps: Steps.cpp.
@@ -143,38 +119,23 @@ private:
   size_t assign(mlir::ValueRange values);
   mlir::ValueRange states() const;
 
-  using Point = std::pair<int64_t, int64_t>; // lane, column of the thread
-  cpu::Scalar element(Value tile, Point point);
-  cpu::Scalar emitRegion(mlir::Region &region, tile::TileType space,
-                         mlir::StringAttr reduced, mlir::ValueRange tiles,
-                         Point point);
-  void bindCoordinates(FastRegion &code, mlir::Block &block,
-                       llvm::ArrayRef<mlir::StringAttr> ranks, Point point);
-  Values indicesAt(mlir::Region &region, tile::TileType type, Point point,
-                   const cpu::Storage &s, Value &inside);
-
-  cpu::CodeBuilder &b;
-  cpu::TileSurroundings &outside;
   tile::KernelOp kernel;
   const Roles &roles;
   const SharedLayout &layout;
   Work work;
   std::unique_ptr<FastRegion> scalars; // of this side
 
-  Value shared;                 // i32, aligned
-  Value thread;                 // i32, in the block
-  Value laneOfWarp;             // i32
-  Value lead;                   // i1; null: the only thread here
-  Value isFirst;                // i1: the first of its warp
-  Value groupLane;              // i32, first of the warpgroup in the tile
-  Value warp;                   // i32, of the warpgroup
-  Value firstLane, firstColumn; // i32, of this thread
+  Value shared;     // i32, aligned
+  Value thread;     // i32, in the block
+  Value laneOfWarp; // i32
+  Value lead;       // i1; null: the only thread here
+  Value isFirst;    // i1: the first of its warp
+  Value groupLane;  // i32, first of the warpgroup in the tile
+  Value warp;       // i32, of the warpgroup
   Value lower, upper, fullLower, fullUpper; // i32
   // How often the rings of points, of steps and of messages were used.
   Value points, steps, messages;
-  Value full;
   bool pointReleased = false;
-  llvm::DenseMap<Value, Registers> tiles;
 };
 
 } // namespace attn::gpu

@@ -32,21 +32,13 @@ bool WarpRoles::isClassified() const {
          });
 }
 
-StringAttr WarpRoles::columnOf(tile::TileType type) const {
-  for (StringAttr rank : type.getRanks())
-    if (rank != lane)
-      return rank;
-  return {};
-}
-
 int64_t WarpRoles::sizeOf(tile::TileType type, StringAttr rank) const {
-  int64_t index = type.rankIndex(rank.getValue());
-  int64_t size = index < 0 ? 1 : type.getSizes()[index];
+  int64_t size = gpu::sizeOf(type, rank);
   return rank == divided ? size / keyWarps : size;
 }
 
 int64_t WarpRoles::registersOf(tile::TileType type) const {
-  StringAttr column = columnOf(type);
+  StringAttr column = columnOf(type, lane);
   bool hasLanes = type.rankIndex(lane.getValue()) >= 0;
   return (hasLanes ? 2 : 1) * (column ? sizeOf(type, column) / 4 : 1);
 }
@@ -79,64 +71,17 @@ int64_t WarpRoles::bytes() const {
 // Products
 //===----------------------------------------------------------------------===//
 
-/// sum[r](A * B) of two tiles, each with r and a rank of its own.
-static std::optional<WarpProduct> productOf(tile::EinsumOp op) {
-  if (!op.getMonoid() || *op.getMonoid() != Reduce::sum ||
-      op.getTiles().size() != 2 || op.getReduced().size() != 1 ||
-      op.getResult().getType().getRanks().size() != 2)
-    return std::nullopt;
-  Block &block = op.getMap().front();
-  auto product = block.back().getOperand(0).getDefiningOp<MapOp>();
-  if (!product || product.getFn() != Fn::mul)
-    return std::nullopt;
-  Value x = block.getArgument(3), y = block.getArgument(4);
-  Value left = product.getOperand(0), right = product.getOperand(1);
-  if (!((left == x && right == y) || (left == y && right == x)))
-    return std::nullopt;
-  WarpProduct p{op.getTiles()[0],
-                op.getTiles()[1],
-                {},
-                cast<StringAttr>(op.getReduced()[0])};
-  for (Value operand : {p.a, p.b}) {
-    auto type = cast<tile::TileType>(operand.getType());
-    if (type.getRanks().size() != 2 || type.rankIndex(p.reduced.getValue()) < 0)
-      return std::nullopt;
-  }
-  return p;
-}
-
-/// The lanes are the rank that all products keep.
-bool WarpRoles::findProducts(tile::KernelOp kernel) {
-  SmallVector<StringAttr> common;
-  bool inStream = true;
-  kernel.walk([&](tile::EinsumOp op) {
-    auto p = productOf(op);
-    if (!p)
-      return;
-    inStream &= isa<tile::StreamOp>(op->getParentOp());
-    ArrayRef<StringAttr> ranks = op.getResult().getType().getRanks();
-    if (products.empty())
-      common.assign(ranks.begin(), ranks.end());
-    else
-      llvm::erase_if(common, [&](StringAttr rank) {
-        return !llvm::is_contained(ranks, rank);
-      });
-    products[op] = *p;
-  });
-  if (products.empty())
-    return refuse("there is no matrix product");
-  if (!inStream)
+bool WarpRoles::takeProducts(tile::KernelOp kernel) {
+  Contractions found = findContractions(kernel);
+  if (!llvm::all_of(found.all, [](auto &entry) {
+        return isa<tile::StreamOp>(entry.first->getParentOp());
+      }))
     return refuse("a product is outside of the stream");
-  if (common.size() != 1)
-    return refuse("no rank is in the results of all products");
-  lane = common[0];
-  for (auto &[op, p] : products) {
-    tile::TileType type = cast<tile::EinsumOp>(op).getResult().getType();
-    lanes = sizeOf(type, lane);
-    p.column = columnOf(type);
-    if (cast<tile::TileType>(p.a.getType()).rankIndex(lane.getValue()) < 0)
-      std::swap(p.a, p.b);
-  }
+  if (!found.reason.empty())
+    return refuse(found.reason);
+  products = std::move(found.all);
+  lane = found.lane;
+  lanes = found.lanes;
   if (lanes <= 0 || lanes > 128 || (lanes > 16 && lanes % 16))
     return refuse("a tile has no whole number of rows of warps");
   rowWarps = llvm::divideCeil(lanes, 16);
@@ -186,7 +131,7 @@ bool WarpRoles::addRows(Value value) {
 bool WarpRoles::checkEinsum(tile::EinsumOp op) {
   tile::TileType type = op.getResult().getType();
   if (auto it = products.find(op); it != products.end()) {
-    const WarpProduct &p = it->second;
+    const Contraction &p = it->second;
     int64_t columns = sizeOf(type, p.column), depth = op.getReducedSizes()[0];
     if (columns <= 0 || columns % 16 || depth <= 0 || depth % 16)
       return refuse("a product of " + Twine(columns) + " x " + Twine(depth));
@@ -199,7 +144,7 @@ bool WarpRoles::checkEinsum(tile::EinsumOp op) {
       return refuse("an operand of a product is transposed");
     return true;
   }
-  if (op.getReduced().size() > 1 || (op.getMonoid() && columnOf(type)))
+  if (op.getReduced().size() > 1 || (op.getMonoid() && columnOf(type, lane)))
     return refuse("a reduction that is no matrix product");
   for (int64_t size : op.getReducedSizes())
     if (size <= 0 || size % 16)
@@ -241,10 +186,10 @@ bool WarpRoles::check(Block &block) {
 static StringAttr stepRank(tile::StreamOp stream, const WarpRoles &roles) {
   llvm::SetVector<StringAttr> ranks;
   for (auto op : stream.getBody().front().getOps<tile::EinsumOp>())
-    if (StringAttr rank = roles.columnOf(op.getResult().getType()))
+    if (StringAttr rank = columnOf(op.getResult().getType(), roles.lane))
       ranks.insert(rank);
   for (Type type : stream.getResultTypes())
-    if (StringAttr rank = roles.columnOf(cast<tile::TileType>(type)))
+    if (StringAttr rank = columnOf(cast<tile::TileType>(type), roles.lane))
       ranks.remove(rank);
   return ranks.size() == 1 ? ranks.front() : StringAttr();
 }
@@ -257,7 +202,7 @@ void WarpRoles::divide() {
   if (rank)
     for (auto op :
          tile::StreamOp(stream).getBody().front().getOps<tile::EinsumOp>())
-      if (columnOf(op.getResult().getType()) == rank)
+      if (columnOf(op.getResult().getType(), lane) == rank)
         size = sizeOf(op.getResult().getType(), rank);
   for (int64_t warps : {4, 2})
     if (size > 0 && size % (16 * warps) == 0 && keyWarps == 1) {
@@ -304,7 +249,7 @@ bool WarpRoles::checkTiles(tile::KernelOp kernel) {
 }
 
 WarpRoles::WarpRoles(tile::KernelOp kernel, int64_t sharedBytes) {
-  if (!findProducts(kernel) || !check(kernel.getBody().front()))
+  if (!takeProducts(kernel) || !check(kernel.getBody().front()))
     return;
   if (!stream) {
     refuse("nothing is streamed");

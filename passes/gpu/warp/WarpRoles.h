@@ -6,6 +6,7 @@
 #ifndef ATTN_PASSES_GPU_WARP_WARPROLES_H
 #define ATTN_PASSES_GPU_WARP_WARPROLES_H
 
+#include "passes/gpu/Contractions.h"
 #include "passes/gpu/warp/StreamMerge.h"
 
 namespace attn::gpu {
@@ -31,12 +32,6 @@ struct RowsLoad {
   }
 };
 
-/// result[lanes, columns] = init + sum A[lanes, reduced] B[reduced, columns]
-struct WarpProduct {
-  mlir::Value a, b;
-  mlir::StringAttr column, reduced;
-};
-
 class WarpRoles {
 public:
   /// `reason` says why warps cannot run the kernel. `sharedBytes`: what a block
@@ -48,7 +43,7 @@ public:
   mlir::StringAttr lane;
   int64_t lanes = 0;
   std::vector<RowsLoad> loads;
-  llvm::DenseMap<mlir::Operation *, WarpProduct> products;
+  llvm::DenseMap<mlir::Operation *, Contraction> products;
   /// Warps that have 16 lanes each, and those that share these lanes: each
   /// takes a part of `divided`, a rank of the step's own, and has states of its
   /// own until the end.
@@ -69,8 +64,6 @@ public:
   /// Whether a step is full is not known from its number alone.
   bool isClassified() const;
   const RowsLoad *rowsLoad(mlir::Value value) const;
-  /// The rank of a tile beside the lanes; null: there is none.
-  mlir::StringAttr columnOf(tile::TileType type) const;
   /// Points of a rank that one warp has.
   int64_t sizeOf(tile::TileType type, mlir::StringAttr rank) const;
   /// Words of the states in a thread.
@@ -78,7 +71,7 @@ public:
 
 private:
   bool refuse(const llvm::Twine &why);
-  bool findProducts(tile::KernelOp kernel);
+  bool takeProducts(tile::KernelOp kernel);
   bool check(mlir::Block &block);
   bool checkEinsum(tile::EinsumOp op);
   bool checkTiles(tile::KernelOp kernel);

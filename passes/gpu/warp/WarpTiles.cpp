@@ -19,7 +19,7 @@ void WarpLowering::emitOperation(Operation &op) {
         if (!roles.rowsLoad(load.getResult()))
           emitLoad(load);
       })
-      .Case([&](tile::StoreOp store) { emitStore(store); })
+      .Case([&](tile::StoreOp store) { storePoints(store); })
       .Case([&](tile::EinsumOp einsum) {
         if (auto it = roles.products.find(einsum); it != roles.products.end())
           emitProduct(einsum, it->second);
@@ -32,106 +32,18 @@ void WarpLowering::emitOperation(Operation &op) {
       .Default([&](Operation *scalar) { scalars.emit(scalar); });
 }
 
-//===----------------------------------------------------------------------===//
-// Points
-//===----------------------------------------------------------------------===//
-
-Scalar WarpLowering::element(Value tile, Point point) {
-  const Registers &r = tiles.find(tile)->second;
-  int64_t i = shapeOf(r.type).at(point.first, point.second);
-  Scalar scalar;
-  scalar.value = r.values[i];
-  if (!r.present.empty())
-    scalar.present = r.present[i];
-  return scalar;
-}
-
-void WarpLowering::bindCoordinates(FastRegion &code, Block &block,
-                                   ArrayRef<StringAttr> ranks, Point point) {
-  for (auto [argument, rank] : llvm::zip(block.getArguments(), ranks)) {
-    Value at;
-    if (rank == roles.lane)
-      at = b.add(firstLane, b.i32(8 * point.first));
-    else
-      at = b.add(firstColumn,
-                 b.i32(8 * (point.second >> 1) + (point.second & 1)));
-    if (rank == roles.divided)
-      at = b.add(at, firstDivided);
-    code.bind(argument, {at, {}, {}, true});
-  }
-}
-
-Scalar WarpLowering::emitRegion(Region &region, tile::TileType space,
-                                StringAttr reduced, ValueRange operands,
-                                Point point) {
-  FastRegion code(b, outside, b.getF32Type(), full);
-  code.capture(scalars, region);
-  Block &block = region.front();
-  SmallVector<StringAttr> ranks(space.getRanks());
-  if (reduced)
-    ranks.push_back(reduced);
-  bindCoordinates(code, block, ranks, point);
-  for (auto [argument, operand] :
-       llvm::zip(block.getArguments().drop_front(ranks.size()), operands))
-    if (!argument.use_empty())
-      code.bind(argument, element(operand, point));
-  return tellByValue(b, code.settled(code.emit(block).front()));
-}
-
-/// Compiled code computes in the tile's element type.
-static Value convertTo(CodeBuilder &b, Value value, Type element) {
-  return value.getType().isInteger(1) && !element.isInteger(1)
-             ? Value(arith::ExtUIOp::create(b, element, value))
-             : b.convert(value, element);
-}
-
-void WarpLowering::emitEinsum(tile::EinsumOp op) {
-  Registers result{op.getResult().getType(), {}, {}};
-  Shape shape = shapeOf(result.type);
-  for (int64_t i = 0; i < shape.count(); ++i) {
-    Scalar value = emitRegion(op.getMap(), result.type, {}, op.getTiles(),
-                              {shape.lane(i), shape.column(i)});
-    result.values.push_back(
-        convertTo(b, value.value, result.type.getElementType()));
-    if (result.type.getMasked())
-      result.present.push_back(b.both(value.present, {}));
-  }
-  tiles[op.getResult()] = result;
-}
-
-void WarpLowering::emitReduction(tile::EinsumOp op) {
-  Registers result{op.getResult().getType(), {}, {}};
-  Shape shape = shapeOf(result.type);
-  StringAttr reduced;
-  int64_t columns = 1;
-  if (!op.getReduced().empty()) {
-    reduced = cast<StringAttr>(op.getReduced()[0]);
-    columns = op.getReducedSizes()[0] / 4;
-    if (reduced == roles.divided)
-      columns /= roles.keyWarps;
-  }
-  for (int64_t lane = 0; lane < shape.count(); ++lane) {
-    SmallVector<Scalar> points;
-    for (int64_t column = 0; column < columns; ++column)
-      points.push_back(emitRegion(op.getMap(), result.type, reduced,
-                                  op.getTiles(), {lane, column}));
-    Value sum =
-        reducePoints(b, *op.getMonoid(), points, result.type.getElementType());
-    if (reduced)
-      sum = reduceAcross(b, *op.getMonoid(), sum);
-    if (op.getInit())
-      sum = combine(b, *op.getMonoid(), element(op.getInit(), {lane, 0}).value,
-                    sum);
-    result.values.push_back(sum);
-  }
-  tiles[op.getResult()] = result;
+/// The last warp's lanes may be more than the tile's.
+Value WarpLowering::hasLane(int64_t lane) {
+  if (roles.lanes % 16 == 0)
+    return {};
+  return b.ult(b.add(firstLane, b.i32(8 * lane)), b.i32(roles.lanes));
 }
 
 //===----------------------------------------------------------------------===//
 // Products
 //===----------------------------------------------------------------------===//
 
-void WarpLowering::emitProduct(tile::EinsumOp op, const WarpProduct &p) {
+void WarpLowering::emitProduct(tile::EinsumOp op, const Contraction &p) {
   const RowsLoad *a = roles.rowsLoad(p.a), *right = roles.rowsLoad(p.b);
   Registers result{op.getResult().getType(), {}, {}};
   int64_t columns = roles.sizeOf(result.type, p.column);
@@ -199,71 +111,4 @@ void WarpLowering::emitProduct(tile::EinsumOp op, const WarpProduct &p) {
     }
   }
   tiles[op.getResult()] = result;
-}
-
-//===----------------------------------------------------------------------===//
-// Loads and stores of registers
-//===----------------------------------------------------------------------===//
-
-WarpLowering::Values WarpLowering::indicesAt(Region &region,
-                                             tile::TileType type, Point point,
-                                             const Storage &s, Value &inside) {
-  FastRegion code(b, outside, b.getF32Type(), full);
-  code.capture(scalars, region);
-  Block &block = region.front();
-  bindCoordinates(code, block, type.getRanks(), point);
-  Values indices;
-  for (auto [index, extent] : llvm::zip(code.emit(block), s.extents)) {
-    Value i = wideInteger(b, index), in = b.ult(i, extent);
-    inside = b.both(inside, b.both(index.present, in));
-    indices.push_back(b.select(in, i, b.i64(0)));
-  }
-  return indices;
-}
-
-void WarpLowering::emitLoad(tile::LoadOp op) {
-  const Storage &s = outside.storage(op.getTensor());
-  Registers result{op.getType(), {}, {}};
-  Shape shape = shapeOf(result.type);
-  Type type = result.type.getElementType();
-  Value zero = isa<FloatType>(type) ? b.real(type, 0) : b.integer(type, 0);
-  for (int64_t i = 0; i < shape.count(); ++i) {
-    Value inside;
-    Values indices = indicesAt(op.getIndices(), result.type,
-                               {shape.lane(i), shape.column(i)}, s, inside);
-    Value offset = StorageMap::offset(b, s, indices);
-    Value value = loadElements(b, s, offset, type);
-    if (inside)
-      value = b.select(inside, value, zero);
-    result.values.push_back(value);
-    if (result.type.getMasked())
-      result.present.push_back(
-          b.both(inside, s.presence ? loadPresence(b, s, offset) : Value()));
-  }
-  tiles[op.getResult()] = result;
-}
-
-void WarpLowering::emitStore(tile::StoreOp op) {
-  const Storage &s = outside.result(op.getResult());
-  const Registers &r = tiles.find(op.getTile())->second;
-  Shape shape = shapeOf(r.type);
-  // Of threads with equal values one stores.
-  Value mine;
-  if (!shape.columns)
-    mine = b.compare(CmpIPredicate::eq, firstColumn, b.i32(0));
-  if (!shape.lanes)
-    mine = b.both(mine, b.compare(CmpIPredicate::eq, firstLane, b.i32(0)));
-  for (int64_t i = 0; i < shape.count(); ++i) {
-    Value inside = mine;
-    if (shape.lanes && roles.lanes % 16)
-      inside = b.both(inside, b.ult(b.add(firstLane, b.i32(8 * shape.lane(i))),
-                                    b.i32(roles.lanes)));
-    Values indices = indicesAt(op.getIndices(), r.type,
-                               {shape.lane(i), shape.column(i)}, s, inside);
-    Scalar value;
-    value.value = r.values[i];
-    if (!r.present.empty())
-      value.present = r.present[i];
-    b.ifThen(inside, [&] { StorageMap::store(b, s, indices, value); });
-  }
 }

@@ -16,16 +16,8 @@ constexpr unsigned sharedSpace = 3;
 
 WarpLowering::WarpLowering(CodeBuilder &b, TileSurroundings &outside,
                            tile::KernelOp kernel, const WarpRoles &roles)
-    : b(b), outside(outside), kernel(kernel), roles(roles),
+    : Fragments(b, outside, roles.lane), kernel(kernel), roles(roles),
       scalars(b, outside, b.getF32Type(), {}) {}
-
-WarpLowering::Shape WarpLowering::shapeOf(tile::TileType type) const {
-  Shape shape;
-  shape.lanes = type.rankIndex(roles.lane.getValue()) >= 0;
-  if (StringAttr column = roles.columnOf(type))
-    shape.columns = roles.sizeOf(type, column);
-  return shape;
-}
 
 /// Dynamic shared memory of the kernel.
 static Value sharedStart(CodeBuilder &b) {
@@ -70,7 +62,7 @@ void WarpLowering::bindPoint(ValueRange point) {
   // The size of a warp's part is that of any tile that has the rank.
   for (auto op :
        tile::StreamOp(roles.stream).getBody().front().getOps<tile::EinsumOp>())
-    if (roles.columnOf(op.getResult().getType()) == roles.divided)
+    if (columnOf(op.getResult().getType(), roles.lane) == roles.divided)
       firstDivided = b.mul(
           warp, b.i32(roles.sizeOf(op.getResult().getType(), roles.divided)));
 }

@@ -13,14 +13,14 @@
 
 #include "passes/cpu/LowerCascade.h"
 #include "passes/cpu/tile/TileToCpu.h"
+#include "passes/gpu/Fragments.h"
 #include "passes/gpu/hopper/FastRegion.h"
 #include "passes/gpu/warp/WarpRoles.h"
 
 namespace attn::gpu {
 
-class WarpLowering {
+class WarpLowering : Fragments {
   using Value = mlir::Value;
-  using Values = llvm::SmallVector<Value>;
 
 public:
   WarpLowering(cpu::CodeBuilder &b, cpu::TileSurroundings &outside,
@@ -37,32 +37,14 @@ public:
   static int64_t partBytes(const WarpRoles &roles);
 
 private:
-  /// A tile in registers. Values by position; `present` is empty, or has an i1
-  /// (null: present) each.
-  struct Registers {
-    tile::TileType type;
-    Values values, present;
-  };
-  /// How a thread's values of a tile relate to its lanes and columns.
-  struct Shape {
-    bool lanes = false;
-    int64_t columns = 0; // 0: none
-    int64_t count() const {
-      return (lanes ? 2 : 1) * (columns ? columns / 4 : 1);
-    }
-    int64_t lane(int64_t i) const {
-      return !lanes ? 0 : columns ? (i >> 1) & 1 : i;
-    }
-    int64_t column(int64_t i) const {
-      return !columns ? 0 : lanes ? (i >> 2) * 2 + (i & 1) : i;
-    }
-    int64_t at(int64_t lane, int64_t column) const {
-      if (!columns)
-        return lanes ? lane : 0;
-      return lanes ? (column >> 1) * 4 + lane * 2 + (column & 1) : column;
-    }
-  };
-  Shape shapeOf(tile::TileType type) const;
+  const FastRegion &surroundings() const override { return scalars; }
+  int64_t partsOf(mlir::StringAttr rank) const override {
+    return rank == roles.divided ? roles.keyWarps : 1;
+  }
+  Value partBegin(mlir::StringAttr rank) const override {
+    return rank == roles.divided ? firstDivided : Value();
+  }
+  Value hasLane(int64_t lane) override;
 
   // The block: Warps.cpp.
   void bindPoint(mlir::ValueRange point);
@@ -93,35 +75,16 @@ private:
 
   // Operations: WarpTiles.cpp.
   void emitOperation(mlir::Operation &op);
-  void emitLoad(tile::LoadOp op);
-  void emitStore(tile::StoreOp op);
-  void emitProduct(tile::EinsumOp op, const WarpProduct &p);
-  void emitEinsum(tile::EinsumOp op);
-  void emitReduction(tile::EinsumOp op);
-  using Point = std::pair<int64_t, int64_t>; // lane, column of the thread
-  cpu::Scalar element(Value tile, Point point);
-  cpu::Scalar emitRegion(mlir::Region &region, tile::TileType space,
-                         mlir::StringAttr reduced, mlir::ValueRange tiles,
-                         Point point);
-  void bindCoordinates(FastRegion &code, mlir::Block &block,
-                       llvm::ArrayRef<mlir::StringAttr> ranks, Point point);
-  Values indicesAt(mlir::Region &region, tile::TileType type, Point point,
-                   const cpu::Storage &s, Value &inside);
-
-  cpu::CodeBuilder &b;
-  cpu::TileSurroundings &outside;
+  void emitProduct(tile::EinsumOp op, const Contraction &p);
   tile::KernelOp kernel;
   const WarpRoles &roles;
   FastRegion scalars;
 
-  Value shared;                 // i32
-  Value thread, lane, warp;     // i32: in the block, in the warp, of the block
-  Value firstLane, firstColumn; // i32, of the thread
-  Value firstDivided;           // i32, of the warp in the divided rank
+  Value shared;             // i32
+  Value thread, lane, warp; // i32: in the block, in the warp, of the block
+  Value firstDivided;       // i32, of the warp in the divided rank
   Value low, high, fullLow, fullHigh; // i64, of this part
   Value stage;                        // i32, of the step
-  Value full;
-  llvm::DenseMap<Value, Registers> tiles;
 };
 
 } // namespace attn::gpu

@@ -1,0 +1,173 @@
+//===- Fragments.cpp - tiles in registers -----------------------*- C++ -*-===//
+#include "passes/gpu/Fragments.h"
+#include "passes/cpu/Formats.h"
+#include "passes/cpu/tile/Absence.h"
+#include "passes/gpu/Contractions.h"
+#include "passes/gpu/hopper/Reduce.h"
+
+using namespace mlir;
+using namespace attn;
+using namespace attn::cpu;
+using namespace attn::gpu;
+using arith::CmpIPredicate;
+
+Fragments::Shape Fragments::shapeOf(tile::TileType type) const {
+  Shape shape;
+  shape.lanes = type.rankIndex(laneRank.getValue()) >= 0;
+  if (StringAttr column = columnOf(type, laneRank))
+    shape.columns = sizeOf(type, column) / partsOf(column);
+  return shape;
+}
+
+Scalar Fragments::element(Value tile, Point point) {
+  const Registers &r = tiles.find(tile)->second;
+  int64_t i = shapeOf(r.type).at(point.first, point.second);
+  Scalar scalar;
+  scalar.value = r.values[i];
+  if (!r.present.empty())
+    scalar.present = r.present[i];
+  return scalar;
+}
+
+void Fragments::bindCoordinates(FastRegion &code, Block &block,
+                                ArrayRef<StringAttr> ranks, Point point) {
+  for (auto [argument, rank] : llvm::zip(block.getArguments(), ranks)) {
+    Value at = rank == laneRank
+                   ? b.add(firstLane, b.i32(8 * point.first))
+                   : b.add(firstColumn,
+                           b.i32(8 * (point.second >> 1) + (point.second & 1)));
+    if (Value begin = partBegin(rank))
+      at = b.add(at, begin);
+    code.bind(argument, {at, {}, {}, true});
+  }
+}
+
+Scalar Fragments::emitRegion(Region &region, tile::TileType space,
+                             StringAttr reduced, ValueRange operands,
+                             Point point) {
+  FastRegion code(b, outside, b.getF32Type(), full);
+  code.capture(surroundings(), region);
+  Block &block = region.front();
+  SmallVector<StringAttr> ranks(space.getRanks());
+  if (reduced)
+    ranks.push_back(reduced);
+  bindCoordinates(code, block, ranks, point);
+  for (auto [argument, operand] :
+       llvm::zip(block.getArguments().drop_front(ranks.size()), operands))
+    if (!argument.use_empty())
+      code.bind(argument, element(operand, point));
+  return tellByValue(b, code.settled(code.emit(block).front()));
+}
+
+/// Compiled code computes in the tile's element type.
+static Value convertTo(CodeBuilder &b, Value value, Type element) {
+  return value.getType().isInteger(1) && !element.isInteger(1)
+             ? Value(arith::ExtUIOp::create(b, element, value))
+             : b.convert(value, element);
+}
+
+void Fragments::emitEinsum(tile::EinsumOp op) {
+  Registers result{op.getResult().getType(), {}, {}};
+  Shape shape = shapeOf(result.type);
+  for (int64_t i = 0; i < shape.count(); ++i) {
+    Scalar value = emitRegion(op.getMap(), result.type, {}, op.getTiles(),
+                              {shape.lane(i), shape.column(i)});
+    result.values.push_back(
+        convertTo(b, value.value, result.type.getElementType()));
+    if (result.type.getMasked())
+      result.present.push_back(b.both(value.present, {}));
+  }
+  tiles[op.getResult()] = result;
+}
+
+void Fragments::emitReduction(tile::EinsumOp op) {
+  Registers result{op.getResult().getType(), {}, {}};
+  Shape shape = shapeOf(result.type);
+  StringAttr reduced = op.getReduced().empty()
+                           ? StringAttr()
+                           : cast<StringAttr>(op.getReduced()[0]);
+  int64_t columns =
+      reduced ? op.getReducedSizes()[0] / 4 / partsOf(reduced) : 1;
+  for (int64_t lane = 0; lane < shape.count(); ++lane) {
+    SmallVector<Scalar> points;
+    for (int64_t column = 0; column < columns; ++column)
+      points.push_back(emitRegion(op.getMap(), result.type, reduced,
+                                  op.getTiles(), {lane, column}));
+    Value sum =
+        reducePoints(b, *op.getMonoid(), points, result.type.getElementType());
+    if (reduced && meetsAtOnce(op))
+      sum = reduceAcross(b, *op.getMonoid(), sum);
+    if (op.getInit())
+      sum = combine(b, *op.getMonoid(), element(op.getInit(), {lane, 0}).value,
+                    sum);
+    result.values.push_back(sum);
+  }
+  tiles[op.getResult()] = result;
+}
+
+//===----------------------------------------------------------------------===//
+// Loads and stores
+//===----------------------------------------------------------------------===//
+
+Fragments::Values Fragments::indicesAt(Region &region, tile::TileType type,
+                                       Point point, const Storage &s,
+                                       Value &inside) {
+  FastRegion code(b, outside, b.getF32Type(), full);
+  code.capture(surroundings(), region);
+  Block &block = region.front();
+  bindCoordinates(code, block, type.getRanks(), point);
+  Values indices;
+  for (auto [index, extent] : llvm::zip(code.emit(block), s.extents)) {
+    Value i = wideInteger(b, index), in = b.ult(i, extent);
+    inside = b.both(inside, b.both(index.present, in));
+    indices.push_back(b.select(in, i, b.i64(0)));
+  }
+  return indices;
+}
+
+void Fragments::emitLoad(tile::LoadOp op) {
+  const Storage &s = outside.storage(op.getTensor());
+  Registers result{op.getType(), {}, {}};
+  Shape shape = shapeOf(result.type);
+  Type type = result.type.getElementType();
+  Value zero = isa<FloatType>(type) ? b.real(type, 0) : b.integer(type, 0);
+  for (int64_t i = 0; i < shape.count(); ++i) {
+    Value inside;
+    Values indices = indicesAt(op.getIndices(), result.type,
+                               {shape.lane(i), shape.column(i)}, s, inside);
+    Value offset = StorageMap::offset(b, s, indices);
+    Value value = loadElements(b, s, offset, type);
+    if (inside)
+      value = b.select(inside, value, zero);
+    result.values.push_back(value);
+    if (result.type.getMasked())
+      result.present.push_back(
+          b.both(inside, s.presence ? loadPresence(b, s, offset) : Value()));
+  }
+  tiles[op.getResult()] = result;
+}
+
+void Fragments::storePoints(tile::StoreOp op) {
+  const Storage &s = outside.result(op.getResult());
+  const Registers &r = tiles.find(op.getTile())->second;
+  Shape shape = shapeOf(r.type);
+  // Threads with equal values: one of them stores.
+  Value mine;
+  if (!shape.columns)
+    mine = b.compare(CmpIPredicate::eq, firstColumn, b.i32(0));
+  if (!shape.lanes)
+    mine = b.both(mine, b.compare(CmpIPredicate::eq, firstLane, b.i32(0)));
+  for (int64_t i = 0; i < shape.count(); ++i) {
+    Value inside = mine;
+    if (shape.lanes)
+      if (Value has = hasLane(shape.lane(i)))
+        inside = b.both(inside, has);
+    Values indices = indicesAt(op.getIndices(), r.type,
+                               {shape.lane(i), shape.column(i)}, s, inside);
+    Scalar value;
+    value.value = r.values[i];
+    if (!r.present.empty())
+      value.present = r.present[i];
+    b.ifThen(inside, [&] { StorageMap::store(b, s, indices, value); });
+  }
+}

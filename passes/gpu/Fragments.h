@@ -1,0 +1,92 @@
+//===- Fragments.h - tiles in registers, as products leave them -*- C++ -*-===//
+// What a thread has of a tile lies as the accumulators of matrix instructions
+// do: two lanes, 8 apart, of each the two columns of 4 threads' share of 8. A
+// tile of lanes alone is in all four threads of a lane, one of columns alone in
+// all lanes. Operations on such tiles are the same for warps and for
+// warpgroups.
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_PASSES_GPU_FRAGMENTS_H
+#define ATTN_PASSES_GPU_FRAGMENTS_H
+
+#include "dialect/tile/Tile.h"
+#include "passes/gpu/hopper/FastRegion.h"
+
+namespace attn::gpu {
+
+class Fragments {
+public:
+  using Value = mlir::Value;
+  using Values = llvm::SmallVector<Value>;
+
+  /// `lane`: the rank of the lanes.
+  Fragments(cpu::CodeBuilder &b, cpu::TileSurroundings &outside,
+            mlir::StringAttr lane)
+      : b(b), outside(outside), laneRank(lane) {}
+  virtual ~Fragments() = default;
+
+protected:
+  /// A tile in registers. Values by position; `present` is empty, or has an i1
+  /// (null: present) each.
+  struct Registers {
+    tile::TileType type;
+    Values values, present;
+  };
+  /// How a thread's values of a tile relate to its lanes and columns.
+  struct Shape {
+    bool lanes = false;
+    int64_t columns = 0; // 0: none
+    int64_t count() const {
+      return (lanes ? 2 : 1) * (columns ? columns / 4 : 1);
+    }
+    int64_t lane(int64_t i) const {
+      return !lanes ? 0 : columns ? (i >> 1) & 1 : i;
+    }
+    int64_t column(int64_t i) const {
+      return !columns ? 0 : lanes ? (i >> 2) * 2 + (i & 1) : i;
+    }
+    int64_t at(int64_t lane, int64_t column) const {
+      if (!columns)
+        return lanes ? lane : 0;
+      return lanes ? (column >> 1) * 4 + lane * 2 + (column & 1) : column;
+    }
+  };
+  using Point = std::pair<int64_t, int64_t>; // lane, column of the thread
+
+  Shape shapeOf(tile::TileType type) const;
+  cpu::Scalar element(Value tile, Point point);
+  cpu::Scalar emitRegion(mlir::Region &region, tile::TileType space,
+                         mlir::StringAttr reduced, mlir::ValueRange tiles,
+                         Point point);
+  void emitEinsum(tile::EinsumOp op);
+  void emitReduction(tile::EinsumOp op);
+  void emitLoad(tile::LoadOp op);
+  /// By each thread that has a point, one of those that have the same.
+  void storePoints(tile::StoreOp op);
+
+  /// Scalars of the code around.
+  virtual const FastRegion &surroundings() const = 0;
+  /// Into how many parts a rank is divided among those that share lanes, and
+  /// where (i32) that of this thread begins; null: at 0.
+  virtual int64_t partsOf(mlir::StringAttr rank) const { return 1; }
+  virtual Value partBegin(mlir::StringAttr rank) const { return {}; }
+  /// Do the threads that share a lane combine their points at once?
+  virtual bool meetsAtOnce(tile::EinsumOp op) const { return true; }
+  /// Has the tile this lane of the thread? Null: all of them.
+  virtual Value hasLane(int64_t lane) { return {}; }
+
+  cpu::CodeBuilder &b;
+  cpu::TileSurroundings &outside;
+  mlir::StringAttr laneRank;
+  Value firstLane, firstColumn; // i32, of this thread
+  Value full;                   // what `bounded` maps are told
+  llvm::DenseMap<Value, Registers> tiles;
+
+private:
+  void bindCoordinates(FastRegion &code, mlir::Block &block,
+                       llvm::ArrayRef<mlir::StringAttr> ranks, Point point);
+  Values indicesAt(mlir::Region &region, tile::TileType type, Point point,
+                   const cpu::Storage &s, Value &inside);
+};
+
+} // namespace attn::gpu
+#endif // ATTN_PASSES_GPU_FRAGMENTS_H
