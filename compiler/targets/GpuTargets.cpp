@@ -1,7 +1,7 @@
 //===- GpuTargets.cpp - the GPUs that code can be made for ------*- C++ -*-===//
 #include "compiler/targets/GpuTargets.h"
 #include "attn/runtime.h"
-#include "llvm/MC/TargetRegistry.h"
+#include "compiler/targets/Targets.h"
 #include "llvm/Support/TargetSelect.h"
 
 using namespace attn;
@@ -73,15 +73,8 @@ attn::makeTargetMachine(const GpuTarget &target) {
     return true;
   }();
   (void)initialised;
-  llvm::Triple triple("nvptx64-nvidia-cuda");
-  std::string message;
-  const llvm::Target *arch =
-      llvm::TargetRegistry::lookupTarget(triple, message);
-  if (!arch)
-    return llvm::createStringError(message);
   llvm::TargetOptions options;
   options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
-  return std::unique_ptr<llvm::TargetMachine>(arch->createTargetMachine(
-      triple, target.arch, target.features, options, llvm::Reloc::PIC_,
-      std::nullopt, llvm::CodeGenOptLevel::Default));
+  return createTargetMachine("nvptx64-nvidia-cuda", target.arch,
+                             target.features, options);
 }

@@ -69,14 +69,21 @@ attn::makeTargetMachine(const Target &target) {
     return true;
   }();
   (void)initialised;
-  llvm::Triple triple(target.triple);
+  return createTargetMachine(target.triple, target.cpu, target.features,
+                             llvm::TargetOptions());
+}
+
+llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
+attn::createTargetMachine(llvm::StringRef name, llvm::StringRef cpu,
+                          llvm::StringRef features,
+                          const llvm::TargetOptions &options) {
+  llvm::Triple triple(name);
   std::string message;
   const llvm::Target *arch =
       llvm::TargetRegistry::lookupTarget(triple, message);
   if (!arch)
     return llvm::createStringError(message);
-  llvm::TargetOptions options;
   return std::unique_ptr<llvm::TargetMachine>(arch->createTargetMachine(
-      triple, target.cpu, target.features, options, llvm::Reloc::PIC_,
-      std::nullopt, llvm::CodeGenOptLevel::Default));
+      triple, cpu, features, options, llvm::Reloc::PIC_, std::nullopt,
+      llvm::CodeGenOptLevel::Default));
 }

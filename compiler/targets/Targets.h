@@ -37,5 +37,11 @@ llvm::Expected<const Target *> findTarget(llvm::StringRef name);
 llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
 makeTargetMachine(const Target &target);
 
+/// A machine of an architecture whose code generator is initialised.
+llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
+createTargetMachine(llvm::StringRef triple, llvm::StringRef cpu,
+                    llvm::StringRef features,
+                    const llvm::TargetOptions &options);
+
 } // namespace attn
 #endif // ATTN_COMPILER_TARGETS_H

@@ -64,14 +64,7 @@ CascadeLowering::deviceStep(DeviceKernel kernel,
   b.setInsertionPointToStart(&op.getBody().front());
   Frame frame = Frame::ofParameters(b, cascade, op.getArgument(0));
   StorageMap storages(frame, plan);
-  auto special = [&](StringRef name) -> Value {
-    Value value = LLVM::CallIntrinsicOp::create(
-                      b, b.getI32Type(),
-                      b.getStringAttr("llvm.nvvm.read.ptx.sreg." + name.str()),
-                      ValueRange{})
-                      .getResult(0);
-    return arith::ExtUIOp::create(b, i64, value);
-  };
+  auto special = [&](StringRef name) { return emitSpecialRegister(b, name); };
   Value first = special("ctaid.x"), count = special("nctaid.x");
   if (!kernel.itemABlock) {
     Value threads = special("ntid.x");

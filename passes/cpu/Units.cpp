@@ -15,17 +15,18 @@ void cpu::emitBlockBarrier(CodeBuilder &b) {
       ValueRange{b.i32(0)});
 }
 
+Value cpu::emitSpecialRegister(CodeBuilder &b, StringRef name) {
+  Value value = LLVM::CallIntrinsicOp::create(
+                    b, b.getI32Type(),
+                    b.getStringAttr("llvm.nvvm.read.ptx.sreg." + name.str()),
+                    ValueRange{})
+                    .getResult(0);
+  return arith::ExtUIOp::create(b, b.getI64Type(), value);
+}
+
 Team cpu::emitTeam(CodeBuilder &b) {
-  auto special = [&](StringRef name) -> Value {
-    Value value = LLVM::CallIntrinsicOp::create(
-                      b, b.getI32Type(),
-                      b.getStringAttr("llvm.nvvm.read.ptx.sreg." + name.str()),
-                      ValueRange{})
-                      .getResult(0);
-    return arith::ExtUIOp::create(b, b.getI64Type(), value);
-  };
-  Value thread = special("tid.x");
-  return {thread, special("ntid.x")};
+  Value thread = emitSpecialRegister(b, "tid.x");
+  return {thread, emitSpecialRegister(b, "ntid.x")};
 }
 
 void UnitEmitter::emit(const Unit &unit, Coordinates fixed) {

@@ -17,6 +17,8 @@ struct Team {
 };
 /// All threads of the block have come here, and see what others have stored.
 void emitBlockBarrier(CodeBuilder &b);
+/// A special register of a GPU's thread ("tid.x", ...), as i64.
+mlir::Value emitSpecialRegister(CodeBuilder &b, llvm::StringRef name);
 /// The calling block.
 Team emitTeam(CodeBuilder &b);
 

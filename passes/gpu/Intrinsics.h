@@ -15,6 +15,9 @@ mlir::Value specialRegister(cpu::CodeBuilder &b, llvm::StringRef name);
 /// to be the same for the warp.
 mlir::Value broadcast(cpu::CodeBuilder &b, mlir::Value value,
                       mlir::Value lane = {});
+/// Where the kernel's dynamic shared memory begins (i32).
+constexpr unsigned sharedSpace = 3;
+mlir::Value sharedMemory(cpu::CodeBuilder &b);
 /// All threads of the block.
 void emitBarrier(cpu::CodeBuilder &b);
 

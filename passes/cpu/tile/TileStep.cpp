@@ -1,5 +1,5 @@
 //===- TileStep.cpp - tile kernels as steps of a cascade --------*- C++ -*-===//
-#include "passes/cpu/LowerCascade.h"
+#include "passes/cpu/tile/TileStep.h"
 #include "passes/cpu/matrix/Amx.h"
 #include "passes/cpu/matrix/Stream.h"
 
@@ -7,28 +7,8 @@ using namespace mlir;
 using namespace attn;
 using namespace attn::cpu;
 
-namespace {
-class StepSurroundings : public TileSurroundings {
-public:
-  StepSurroundings(tile::KernelOp kernel, StepFunction &f)
-      : kernel(kernel), f(f) {}
-  const Storage &storage(Value tensor) override {
-    return f.storages.of(tensor);
-  }
-  const Storage &result(unsigned index) override {
-    return f.storages.of(kernel.getResult(index));
-  }
-  Value extent(StringAttr rank) override { return f.frame.extent(rank); }
-
-private:
-  tile::KernelOp kernel;
-  StepFunction &f;
-};
-} // namespace
-
-/// Starts `step` over the grid.
-static void startGrid(func::FuncOp step, tile::KernelOp kernel,
-                      CascadeLowering &lowering) {
+void cpu::startGrid(func::FuncOp step, tile::KernelOp kernel,
+                    CascadeLowering &lowering) {
   lowering.parallelFor(
       step,
       [&](RunFunction &run) {

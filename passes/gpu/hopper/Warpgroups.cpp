@@ -92,21 +92,9 @@ Value WarpgroupLowering::pointLine(Value count) {
 
 /// Dynamic shared memory of the kernel, aligned.
 static Value sharedStart(CodeBuilder &b) {
-  constexpr StringLiteral name = "attn_shared";
-  constexpr unsigned space = 3;
   constexpr int64_t alignment = SharedLayout::alignment;
-  auto type = LLVM::LLVMArrayType::get(b.getI8Type(), 0);
-  if (!b.module().lookupSymbol(name)) {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(b.module().getBody());
-    LLVM::GlobalOp::create(b, type, /*isConstant=*/false,
-                           LLVM::Linkage::External, name, Attribute(),
-                           alignment, space);
-  }
-  Value pointer = LLVM::AddressOfOp::create(
-      b, LLVM::LLVMPointerType::get(b.getContext(), space), name);
-  Value address = LLVM::PtrToIntOp::create(b, b.getI32Type(), pointer);
-  return b.bitAnd(b.add(address, b.i32(alignment - 1)), b.i32(-alignment));
+  return b.bitAnd(b.add(sharedMemory(b), b.i32(alignment - 1)),
+                  b.i32(-alignment));
 }
 
 //===----------------------------------------------------------------------===//

@@ -1,4 +1,5 @@
 //===- TileStep.cpp - tile kernels as steps of a cascade --------*- C++ -*-===//
+#include "passes/cpu/tile/TileStep.h"
 #include "passes/cpu/tile/TileToCpu.h"
 #include "passes/gpu/hopper/Warpgroups.h"
 #include "passes/gpu/tile/BlockLowering.h"
@@ -13,25 +14,6 @@ using namespace attn::cpu;
 constexpr int blockThreads = 256;
 // Parts of all points of a kernel whose stream is divided.
 constexpr int64_t mostParts = 1024;
-
-namespace {
-class StepSurroundings : public TileSurroundings {
-public:
-  StepSurroundings(tile::KernelOp kernel, StepFunction &f)
-      : kernel(kernel), f(f) {}
-  const Storage &storage(Value tensor) override {
-    return f.storages.of(tensor);
-  }
-  const Storage &result(unsigned index) override {
-    return f.storages.of(kernel.getResult(index));
-  }
-  Value extent(StringAttr rank) override { return f.frame.extent(rank); }
-
-private:
-  tile::KernelOp kernel;
-  StepFunction &f;
-};
-} // namespace
 
 /// Coordinates of the grid point number `item`.
 static SmallVector<Value> gridPoint(CodeBuilder &b, tile::KernelOp kernel,
@@ -267,13 +249,6 @@ LogicalResult gpu::lowerTileStep(tile::KernelOp kernel,
       return success();
     }
   }
-  lowering.parallelFor(
-      step,
-      [&](RunFunction &run) {
-        return tileGridItems(run.frame.prologue, kernel, [&](StringAttr rank) {
-          return run.frame.extent(rank);
-        });
-      },
-      [&](RunFunction &run) { return run.b.i64(1); });
+  startGrid(step, kernel, lowering);
   return success();
 }

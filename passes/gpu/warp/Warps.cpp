@@ -12,28 +12,11 @@ using namespace attn::gpu;
 using arith::CmpIPredicate;
 
 constexpr int64_t wordBytes = 4, warpThreads = 32;
-constexpr unsigned sharedSpace = 3;
 
 WarpLowering::WarpLowering(CodeBuilder &b, TileSurroundings &outside,
                            tile::KernelOp kernel, const WarpRoles &roles)
     : Fragments(b, outside, roles.lane), kernel(kernel), roles(roles),
       scalars(b, outside, b.getF32Type(), {}) {}
-
-/// Dynamic shared memory of the kernel.
-static Value sharedStart(CodeBuilder &b) {
-  constexpr StringLiteral name = "attn_shared";
-  auto type = LLVM::LLVMArrayType::get(b.getI8Type(), 0);
-  if (!b.module().lookupSymbol(name)) {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(b.module().getBody());
-    LLVM::GlobalOp::create(b, type, /*isConstant=*/false,
-                           LLVM::Linkage::External, name, Attribute(),
-                           /*alignment=*/1024, sharedSpace);
-  }
-  Value pointer = LLVM::AddressOfOp::create(
-      b, LLVM::LLVMPointerType::get(b.getContext(), sharedSpace), name);
-  return LLVM::PtrToIntOp::create(b, b.getI32Type(), pointer);
-}
 
 Value WarpLowering::bound(Value name) {
   Scalar scalar = scalars.lookup(name);
@@ -46,7 +29,7 @@ void WarpLowering::bindPoint(ValueRange point) {
   for (auto [argument, coordinate] : llvm::zip(body.getArguments(), point))
     scalars.bindCoordinate(argument, coordinate);
   Type i32 = b.getI32Type();
-  shared = sharedStart(b);
+  shared = sharedMemory(b);
   thread = specialRegister(b, "tid.x");
   lane = b.bitAnd(thread, b.i32(31));
   // Through a shuffle it is known to be the same for a whole warp.
