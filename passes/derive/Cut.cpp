@@ -15,6 +15,7 @@
 #include "passes/derive/CutWriter.h"
 #include "passes/derive/Form.h"
 #include "passes/derive/Passes.h"
+#include "passes/derive/Presence.h"
 #include "llvm/ADT/StringSet.h"
 
 namespace attn {
@@ -50,7 +51,7 @@ struct Place {
   DenseMap<Value, Value> known; // other tensors
 };
 
-class Cutter {
+class Cutter : private Presence {
 public:
   Cutter(CascadeOp original, CascadeOp source)
       : original(original), source(source), rank(original.getCutAttr()),
@@ -88,11 +89,11 @@ private:
   void rewire(Operation *op, Place &place);
   Value valueOf(EinsumOp op, unsigned result, Place &place);
   Value point(EinsumOp op, Place &place);
-  Value rebuild(ExprBuilder &e, EinsumOp op, Value value, Coordinates &at);
-  EinsumOp mapOf(ReadOp read, EinsumOp op);
-  bool isAlwaysThere(ReadOp read);
+  Value rebuild(ExprBuilder &e, EinsumOp op, Value value,
+                Coordinates &at) override;
+  EinsumOp mapOf(ReadOp read, EinsumOp op) override;
+  bool isAlwaysThere(ReadOp read) override;
   llvm::DenseSet<StringAttr> presenceRanks(EinsumOp op, Value value);
-  Value presence(ExprBuilder &e, EinsumOp op, Value value, Coordinates &at);
   Value carried(ExprBuilder &e, const Component &c, Coordinates &at,
                 Place &side, Place &merged);
   Value combined(const Component &c, Place &a, Place &b, Place &merged);
@@ -262,12 +263,12 @@ Value Cutter::valueOf(EinsumOp op, unsigned result, Place &place) {
   spec.rounded = place.isFinal && op.getRounded();
   EinsumOp built =
       buildEinsum(b, op.getLoc(), spec, [&](ExprBuilder &e, Coordinates &at) {
-        Value value = e.read(state, at);
+        Value whole = e.read(state, at), value = whole;
         for (const LateFactor &factor : form.factors)
           value = e.map(factor.kind == LateFactor::Divides ? Fn::div : Fn::mul,
                         {value, e.read(factor.tensor, at)});
         if (Value flag = place.flags.lookup(op))
-          value = e.otherwise(e.where(value, e.read(flag, at)), e.real(0));
+          value = e.otherwise(e.where(value, e.read(flag, at)), whole);
         if (!place.isFinal || op.getGuard().empty())
           return value;
         // A fibre that does not exist gives nothing.
@@ -379,43 +380,6 @@ bool Cutter::isAlwaysThere(ReadOp read) {
   return isPlain || isLate(read.getTensor());
 }
 
-/// A bool that is present exactly where `value` is; null: everywhere.
-Value Cutter::presence(ExprBuilder &e, EinsumOp op, Value value,
-                       Coordinates &at) {
-  Operation *def = value.getDefiningOp();
-  if (!def)
-    return {};
-  auto whole = [&](Value x) {
-    bool isBool = x.getType().isInteger(1);
-    Value left = isBool ? x : e.map(Fn::eq, {x, x});
-    Value right = isBool ? e.map(Fn::not_, {x}) : e.map(Fn::ne, {x, x});
-    return e.map(Fn::or_, {left, right});
-  };
-  if (auto where = dyn_cast<WhereOp>(def)) {
-    Value inner = presence(e, op, where.getValue(), at);
-    return e.where(inner ? inner : e.boolean(true),
-                   rebuild(e, op, where.getCondition(), at));
-  }
-  if (auto read = dyn_cast<ReadOp>(def)) {
-    if (EinsumOp point = mapOf(read, op))
-      return presence(e, point, point.getMapYield().getOperand(0), at);
-    return isAlwaysThere(read) ? Value() : whole(rebuild(e, op, value, at));
-  }
-  if (auto choice = dyn_cast<ElseOp>(def)) {
-    Value second = presence(e, op, choice.getOtherwise(), at);
-    Value first = presence(e, op, choice.getValue(), at);
-    return first && second ? e.otherwise(first, second) : Value();
-  }
-  auto map = dyn_cast<MapOp>(def);
-  if (map && (map.getFn() == Fn::and_ || map.getFn() == Fn::or_))
-    return whole(rebuild(e, op, value, at));
-  Value result;
-  for (Value operand : def->getOperands())
-    if (Value here = presence(e, op, operand, at))
-      result = result ? e.map(Fn::and_, {result, here}) : here;
-  return result;
-}
-
 //===----------------------------------------------------------------------===//
 // The three cascades
 //===----------------------------------------------------------------------===//
@@ -440,7 +404,7 @@ LogicalResult Cutter::partial() {
       EinsumOp any = buildEinsum(
           b, op.getLoc(), spec,
           [&](ExprBuilder &e, Coordinates &at) {
-            Value here = presence(e, op, op.getMapYield().getOperand(0), at);
+            Value here = contributes(e, op, op.getMapYield().getOperand(0), at);
             return here ? here : e.boolean(true);
           },
           always);

@@ -7,10 +7,11 @@
 #define ATTN_PASSES_DERIVE_DERIVER_H
 
 #include "passes/derive/Online.h"
+#include "passes/derive/Presence.h"
 
 namespace attn {
 
-class Deriver {
+class Deriver : private Presence {
 public:
   Deriver(CascadeOp cascade, const Stream &stream)
       : cascade(cascade), stream(stream), b(cascade.getContext()),
@@ -39,10 +40,10 @@ private:
                        Step step);
   mlir::Value readSafe(ExprBuilder &e, mlir::Value tensor, Coordinates &at);
   mlir::Value rebuild(ExprBuilder &e, EinsumOp op, mlir::Value value,
-                      Coordinates &at);
-  mlir::Value presence(ExprBuilder &e, EinsumOp op, mlir::Value value,
-                       Coordinates &at,
-                       llvm::DenseMap<mlir::Value, mlir::Value> &cache);
+                      Coordinates &at) override;
+  bool isAlwaysThere(ReadOp read) override;
+  EinsumOp mapOf(ReadOp read, EinsumOp op) override;
+  bool isWritten(ReadOp) override { return true; }
   mlir::Value repair(EinsumOp op, const Form &form);
   mlir::Value move(EinsumOp op, llvm::ArrayRef<ShiftTerm> shift,
                    llvm::StringRef name);
@@ -88,9 +89,6 @@ private:
   llvm::DenseMap<mlir::Value, mlir::Value> leftOut;
   mlir::Value halved; // a square of this counts once
 };
-
-/// True where a value is present.
-mlir::Value isPresent(ExprBuilder &e, mlir::Value x);
 
 } // namespace attn
 #endif // ATTN_PASSES_DERIVE_DERIVER_H

@@ -29,8 +29,7 @@ Value Deriver::anyPresent(EinsumOp op) {
           for (StringAttr rank : strings(op.getSpace()))
             if (!full.count(rank))
               full[rank] = at[n0]; // does not occur
-          DenseMap<Value, Value> cache;
-          Value here = presence(e, op, yield, full, cache);
+          Value here = contributes(e, op, yield, full);
           return e.where(here ? here : e.boolean(true), inside(e, at));
         },
         [&](ExprBuilder &e, Coordinates &) { return e.boolean(true); });
@@ -106,7 +105,7 @@ Value Deriver::finish(EinsumOp op) {
   spec.rounded = op.getRounded();
   auto value = [&](ExprBuilder &e, Coordinates &at) {
     at[n1] = e.map(Fn::sub, {e.extent(n1), e.integer(1)});
-    Value result = e.read(running.lookup(op.getResult(0)), at);
+    Value state = e.read(running.lookup(op.getResult(0)), at), result = state;
     for (const LateFactor &late : form.factors) {
       Value value = readLate(e, late.tensor, at, Step::Final);
       if (late.kind == LateFactor::Clears)
@@ -125,9 +124,7 @@ Value Deriver::finish(EinsumOp op) {
       if (late.kind == LateFactor::Clears)
         result = e.otherwise(readLate(e, late.tensor, at, Step::Final), result);
     if (present)
-      result = e.otherwise(
-          e.where(result, e.read(present, at)),
-          e.constant(cast<TypedAttr>(e.b.getZeroAttr(result.getType()))));
+      result = e.otherwise(e.where(result, e.read(present, at)), state);
     return existing(e, op, result, at);
   };
   Value final = buildEinsum(b, op.getLoc(), spec, value).getResult(0);

@@ -27,14 +27,19 @@ namespace {
 
 /// How far from 0 exponents may be, by the narrowest real that is met on the
 /// way: exp of it times 2^31 points times values up to 10^6 is finite, exp of
-/// minus it is no subnormal. Operands of contractions may be rounded to the
-/// type of the other one.
+/// minus it is no subnormal.
 struct Reach {
-  unsigned bits, mantissa;
+  unsigned bits;
   double exponent;
 };
-constexpr Reach reaches[] = {
-    {64, 53, 600}, {32, 24, 50}, {16, 8, 50}, {16, 11, 9}};
+constexpr Reach reaches[] = {{64, 600}, {32, 50}};
+
+/// Operands of contractions may be rounded to the type of the other one. The
+/// largest weight of a row is 1 if it was shifted by the maximum, which no type
+/// rounds; shifted by something else it may err as much as any other, and the
+/// sum below the quotient does not err with it.
+constexpr llvm::StringLiteral kRounded =
+    "weights are rounded to 16 bits, exactly at the largest of a row alone";
 
 struct Effect {
   enum Kind { Scales, Shifts, Unknown } kind = Scales;
@@ -295,19 +300,21 @@ bool Invariance::holds() {
   return true;
 }
 
-/// The exponent that all tensors on the way bear; 0 if one bears none.
-static double reachOf(const llvm::SetVector<Operation *> &affected) {
+/// The exponent that all tensors on the way bear; none if one is too narrow.
+static std::optional<double>
+reachOf(const llvm::SetVector<Operation *> &affected) {
   double least = std::numeric_limits<double>::infinity();
+  bool isNarrow = false;
   auto meet = [&](Type type) {
     auto real = dyn_cast<FloatType>(type);
     if (!real)
       return;
-    double reach = 0;
-    for (const Reach &row : reaches)
-      if (row.bits == real.getWidth() &&
-          row.mantissa == real.getFPMantissaWidth())
-        reach = row.exponent;
-    least = std::min(least, reach);
+    auto row = llvm::find_if(
+        reaches, [&](const Reach &r) { return r.bits == real.getWidth(); });
+    if (row == std::end(reaches))
+      isNarrow = true;
+    else
+      least = std::min(least, row->exponent);
   };
   for (Operation *op : affected) {
     meet(computeReal(cast<EinsumOp>(op)));
@@ -315,7 +322,7 @@ static double reachOf(const llvm::SetVector<Operation *> &affected) {
       meet(read.getTensor().getType().getElementType());
     });
   }
-  return least;
+  return isNarrow ? std::nullopt : std::optional(least);
 }
 
 void attn::freeShifts(CascadeOp cascade) {
@@ -338,12 +345,16 @@ void attn::freeShifts(CascadeOp cascade) {
       continue;
     }
     double middle = (x.low + x.high) / 2, half = (x.high - x.low) / 2;
-    double reach = reachOf(invariance.affected);
-    if (half > reach) {
+    std::optional<double> reach = reachOf(invariance.affected);
+    if (!reach) {
+      noteRefusal(cascade, Law::FreeShift, nameOf(op), kRounded);
+      continue;
+    }
+    if (half > *reach) {
       std::string condition;
       llvm::raw_string_ostream(condition)
           << "exponents up to " << half << " from the middle of its bounds, "
-          << reach << " are safe";
+          << *reach << " are safe";
       noteRefusal(cascade, Law::FreeShift, nameOf(op), condition);
       continue;
     }

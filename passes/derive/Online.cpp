@@ -165,8 +165,7 @@ void Deriver::accumulate(EinsumOp op, const Form &form, Factors kept) {
     at[stream.rank] = wholeCoordinate(e, at);
     Value value;
     if (isCount) {
-      DenseMap<Value, Value> cache;
-      value = presence(e, op, yield, at, cache);
+      value = presence(e, op, yield, at);
       if (!value)
         value = e.boolean(true);
     } else {

@@ -85,8 +85,7 @@ Value Deriver::ones(EinsumOp op, Value value, StringRef name) {
   return buildEinsum(b, op.getLoc(), spec,
                      [&](ExprBuilder &e, Coordinates &at) {
                        at[stream.rank] = wholeCoordinate(e, at);
-                       DenseMap<Value, Value> cache;
-                       Value here = presence(e, op, value, at, cache);
+                       Value here = presence(e, op, value, at);
                        Value one = e.where(e.real(1), inside(e, at));
                        return here ? e.where(one, here) : one;
                      })

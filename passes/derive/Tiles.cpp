@@ -146,47 +146,20 @@ Value Deriver::rebuild(ExprBuilder &e, EinsumOp op, Value value,
   return cloneExpr(e.b, value, mapping, leaf);
 }
 
-Value attn::isPresent(ExprBuilder &e, Value x) {
-  return e.map(Fn::or_, {e.map(Fn::eq, {x, x}), e.map(Fn::ne, {x, x})});
+/// An input inside of its bounds, or a statistic.
+bool Deriver::isAlwaysThere(ReadOp read) {
+  Value tensor = read.getTensor();
+  if (stream.isPoint(tensor))
+    return false;
+  return stream.isLate(tensor) ||
+         (isa<BlockArgument>(tensor) && read.getBounds() == Bounds::inside);
 }
 
-/// A bool that is present exactly where `value` is; null: everywhere.
-Value Deriver::presence(ExprBuilder &e, EinsumOp op, Value value,
-                        Coordinates &at, DenseMap<Value, Value> &cache) {
-  Operation *def = value.getDefiningOp();
-  if (!def || isa<NamedTensorType>(value.getType()))
-    return {};
-  if (auto it = cache.find(value); it != cache.end())
-    return it->second;
-  Value result;
-  auto join = [&](Value other) {
-    if (other)
-      result = result ? e.map(Fn::and_, {result, other}) : other;
-  };
-  if (auto where = dyn_cast<WhereOp>(def)) {
-    Value inner = presence(e, op, where.getValue(), at, cache);
-    result = e.where(inner ? inner : e.boolean(true),
-                     rebuild(e, op, where.getCondition(), at));
-  } else if (auto read = dyn_cast<ReadOp>(def)) {
-    if (stream.isPoint(read.getTensor())) {
-      result = isPresent(e, rebuild(e, op, value, at));
-    } else if (!isa<BlockArgument>(read.getTensor()) ||
-               read.getBounds() != Bounds::inside) {
-      if (!stream.isLate(read.getTensor())) {
-        result = isPresent(e, rebuild(e, op, value, at));
-      }
-    }
-  } else if (auto otherwise = dyn_cast<ElseOp>(def)) {
-    Value second = presence(e, op, otherwise.getOtherwise(), at, cache);
-    if (second) {
-      Value first = presence(e, op, otherwise.getValue(), at, cache);
-      result = first ? e.otherwise(first, second) : Value();
-    }
-  } else {
-    for (Value operand : def->getOperands())
-      join(presence(e, op, operand, at, cache));
-  }
-  return cache[value] = result;
+EinsumOp Deriver::mapOf(ReadOp read, EinsumOp op) {
+  auto point = read.getTensor().getDefiningOp<EinsumOp>();
+  return point && stream.isPoint(read.getTensor()) && !point.isReduction()
+             ? point
+             : EinsumOp();
 }
 
 /// Clones a point of the stream over (n1, n0), absent beyond the extent.

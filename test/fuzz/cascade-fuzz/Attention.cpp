@@ -169,6 +169,7 @@ const Alternative<Attention> rowTable[] = {
        if (a.sumRank || a.joint)
          return "";
        a.draft.relation("m: |n|");
+       a.squared = true;
        return "+";
      }},
     {"decode, no row", 13,

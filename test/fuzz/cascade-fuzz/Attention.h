@@ -25,6 +25,7 @@ struct Attention {
   bool pages = false;   ///< n = (p, i)
   bool joint = false;   ///< keys are pairs (j, l)
   bool groups = false;  ///< h = (g, y)
+  bool squared = false; ///< m: |n|
   int64_t group = 0;    ///< |y| if it is written
 
   Choices &choices() { return draft.choices; }

@@ -162,6 +162,11 @@ struct Family {
   unsigned share;
   void (*list)(std::vector<std::string> &);
 };
+/// What meets a law that nothing else meets is there this much more often.
+const std::set<std::string> aloneWithLaw = {
+    "mass of all rows as an output", "score less that of the own key",
+    "weights less other weights", "latent keys"};
+constexpr unsigned moreOfThose = 3;
 const Family families[] = {{"attention", 3, listAttention},
                            {"recurrence", 10, listRecurrences},
                            {"selection", 11, listSelections},
@@ -172,6 +177,9 @@ std::vector<std::set<std::string>> wantedSets() {
   std::map<std::string, std::set<std::string>> needs = {
       {"heads mixed after the normaliser", {"grouped heads", "plain keys"}},
       {"page mask", {"pages of keys"}},
+      {"latent keys", {"weighted sum"}},
+      {"weights less other weights", {"weighted sum"}},
+      {"score less that of the own key", {"as many rows as keys"}},
       {"selection of pages", {"pages of keys"}},
       {"list of keys gathered", {"attention over a list of keys"}},
       {"list of keys as a mask", {"attention over a list of keys"}},
@@ -202,7 +210,9 @@ std::vector<std::set<std::string>> wantedSets() {
     for (const std::string &name : names) {
       std::set<std::string> wanted = needs[name];
       wanted.insert({name, family.name});
-      sets.insert(sets.end(), family.share, wanted);
+      sets.insert(sets.end(),
+                  family.share * (aloneWithLaw.count(name) ? moreOfThose : 1),
+                  wanted);
     }
   }
   return sets;

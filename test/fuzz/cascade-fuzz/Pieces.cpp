@@ -88,7 +88,9 @@ fuzz::runInPieces(CascadeOp cascade, ArrayRef<Array> inputs,
       known[port.getName()] = std::move(result);
     return part;
   };
+  auto i32 = IntegerType::get(module.getContext(), 32);
   auto bindInputs = [&](int64_t from, int64_t to) {
+    known["n_begin"] = Array::integer({}, i32, {from});
     for (auto [port, argument, whole] :
          llvm::zip(ports(cascade), cascade.getBody().getArguments(), inputs)) {
       Array &own = known[port.getName()] = whole;
@@ -98,7 +100,6 @@ fuzz::runInPieces(CascadeOp cascade, ArrayRef<Array> inputs,
           own = slice(own, axis, from, to);
     }
   };
-  auto i32 = IntegerType::get(module.getContext(), 32);
   for (auto &[rank, size] : extents)
     known[(rank.getValue() + "_extent").str()] =
         Array::integer({}, i32, {size});
@@ -106,7 +107,6 @@ fuzz::runInPieces(CascadeOp cascade, ArrayRef<Array> inputs,
   for (auto [suffix, from, to] :
        {std::tuple("_a", int64_t(0), at), std::tuple("_b", at, extent)}) {
     bindInputs(from, to);
-    known["n_begin"] = Array::integer({}, i32, {from});
     auto part = runPart("_partial", to - from);
     if (!part)
       return part.takeError();

@@ -164,6 +164,15 @@ const Alternative<Attention> extraTable[] = {
        a.draft.statement(at("C1", ranks) + " = sum[m](P else 0)");
        return "+";
      }},
+    {"mass of all rows as an output", 14,
+     [](Attention &a) -> Text {
+       if (!a.hasRow())
+         return "";
+       a.draft.output("Y1", "f32", a.heads);
+       a.draft.statement(at("Y1", a.heads) + " = sum[" + join("m", a.reduced) +
+                         "](P ^ 2 else 0)");
+       return "+";
+     }},
     {"weights as an output", 14,
      [](Attention &a) -> Text {
        a.draft.output("W1", a.draft.storage(), a.points());

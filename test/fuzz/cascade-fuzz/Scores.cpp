@@ -80,6 +80,14 @@ const Alternative<Attention> scoreTable[] = {
                          a.K + ", n, 100.0)");
        return "sum[d](Qr * Kr)";
      }},
+    {"score less that of the own key", 12,
+     [](Attention &a) -> Text {
+       if (a.exact || !a.squared || a.pages)
+         return "";
+       Text name = a.draft.fresh("Sd");
+       a.draft.statement(at(name, a.points()) + " = sum[d](Q * " + a.K + ")");
+       return name + " - " + at(name, join(a.rows, "m"));
+     }},
     {"product of two dot products", 4,
      [](Attention &a) -> Text {
        if (a.exact)
