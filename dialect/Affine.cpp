@@ -52,7 +52,7 @@ void IterationSpace::addRegion(Region &region) {
     ranks.back() = order.getFromAttr();
   }
   for (auto [argument, rank] : llvm::zip(region.getArguments(), ranks)) {
-    if (forms.contains(argument))
+    if (scope->forms.contains(argument))
       continue;
     AffineForm extent = extentOf(rank);
     unsigned x = newVariable(SpaceVariable::Coordinate, argument, rank);
@@ -62,12 +62,12 @@ void IterationSpace::addRegion(Region &region) {
     variables[x].upper = last.getConstant();
     variables[x].definition = PointSet::nonNegative(form).intersect(
         PointSet::nonNegative(add(last, form, -1)));
-    forms[argument] = form;
+    scope->forms[argument] = form;
   }
 }
 
 void IterationSpace::bind(Value argument, AffineForm form) {
-  forms[argument] = std::move(form);
+  scope->forms[argument] = std::move(form);
 }
 
 IterationSpace::Interval
@@ -200,7 +200,7 @@ std::optional<AffineForm> IterationSpace::determined(StringAttr rank,
     names.back() = order.getFromAttr();
   }
   for (auto [name, argument] : llvm::zip(names, region.getArguments()))
-    known[name] = forms[argument];
+    known[name] = scope->forms[argument];
   auto extentsAfter = [&](ArrayRef<StringAttr> parts, size_t i) {
     AffineForm stride = AffineForm::of(1);
     for (StringAttr part : parts.drop_front(i + 1))
@@ -424,15 +424,15 @@ AffineForm IterationSpace::minimum(const AffineForm &a, const AffineForm &b,
 //===----------------------------------------------------------------------===//
 
 AffineForm IterationSpace::formOf(Value value) {
-  if (auto it = forms.find(value); it != forms.end())
+  if (auto it = scope->forms.find(value); it != scope->forms.end())
     return it->second;
   if (auto argument = dyn_cast<BlockArgument>(value)) {
     addRegion(*argument.getOwner()->getParent());
-    if (auto it = forms.find(value); it != forms.end())
+    if (auto it = scope->forms.find(value); it != scope->forms.end())
       return it->second;
   }
   AffineForm form = compute(value);
-  forms[value] = form;
+  scope->forms[value] = form;
   return form;
 }
 
@@ -491,19 +491,30 @@ AffineForm IterationSpace::mapForm(MapOp op) {
   }
 }
 
-bool IterationSpace::enterDefinition(ReadOp read, EinsumOp einsum,
-                                     llvm::DenseMap<Value, AffineForm> &saved) {
+IterationSpace::Scope *IterationSpace::enterDefinition(ReadOp read,
+                                                       EinsumOp einsum) {
   if (!einsum || einsum.isReduction() || !einsum.getGuard().empty() ||
       unfolding.size() > 8 || !unfolding.insert(einsum).second)
-    return false;
+    return nullptr;
   SmallVector<AffineForm> indices;
   for (Value index : read.getIndices())
     indices.push_back(formOf(index));
-  saved.swap(forms);
+  Scope *outer = scope;
+  std::unique_ptr<Scope> &inner = outer->definitions[read];
+  if (!inner)
+    inner = std::make_unique<Scope>();
+  scope = inner.get();
   for (auto [argument, form] :
        llvm::zip(einsum.getMap().getArguments(), indices))
-    forms[argument] = form;
-  return true;
+    scope->forms[argument] = form;
+  return outer;
+}
+
+void IterationSpace::leave(Scope *outer, EinsumOp einsum) {
+  scope = outer;
+  unfolding.erase(einsum);
+  if (depth == 0)
+    scope->definitions.clear();
 }
 
 /// The form of a tensor that is a map of coordinates alone, at the indices.
@@ -516,12 +527,11 @@ std::optional<AffineForm> IterationSpace::unfold(ReadOp read) {
   Value yielded = einsum.getMapYield().getOperand(0);
   if (classify(yielded) != IndexKind::Affine)
     return std::nullopt;
-  llvm::DenseMap<Value, AffineForm> saved;
-  if (!enterDefinition(read, einsum, saved))
+  Scope *outer = enterDefinition(read, einsum);
+  if (!outer)
     return std::nullopt;
   AffineForm form = formOf(yielded);
-  forms.swap(saved);
-  unfolding.erase(einsum);
+  leave(outer, einsum);
   return form;
 }
 

@@ -15,6 +15,7 @@
 #include "llvm/ADT/DenseSet.h"
 #include <functional>
 #include <map>
+#include <memory>
 #include <vector>
 
 namespace attn {
@@ -52,6 +53,7 @@ struct SpaceVariable {
 class IterationSpace {
 public:
   explicit IterationSpace(CascadeOp cascade) : cascade(cascade) {}
+  IterationSpace(IterationSpace &&) = delete;
 
   CascadeOp getCascade() const { return cascade; }
   const SpaceVariable &operator[](unsigned variable) const {
@@ -159,8 +161,15 @@ private:
   PointSet elseTruth(ElseOp op, Approximation side, bool value);
   std::optional<PointSet> unfoldTruth(ReadOp read, Approximation side,
                                       bool value);
-  bool enterDefinition(ReadOp read, EinsumOp einsum,
-                       llvm::DenseMap<mlir::Value, AffineForm> &saved);
+  /// Values of the map that `read` stands for, at its indices; null: not
+  /// unfolded. Until `leave` all questions are asked there.
+  struct Scope;
+  Scope *enterDefinition(ReadOp read, EinsumOp einsum);
+  void leave(Scope *outer, EinsumOp einsum);
+  PointSet remembered(mlir::Value value, unsigned question,
+                      llvm::function_ref<PointSet()> answer);
+  PointSet computeTruth(mlir::Value condition, Approximation side, bool value);
+  PointSet computePresence(mlir::Value scalar, Approximation side);
   PointSet computeDemand(mlir::Value value);
   PointSet demandOfUse(mlir::OpOperand &use);
   PointSet demandOfResult(EinsumOp op);
@@ -168,7 +177,16 @@ private:
 
   CascadeOp cascade;
   std::vector<SpaceVariable> variables;
-  llvm::DenseMap<mlir::Value, AffineForm> forms;
+  /// What is known of values in a region. Sets, and the scopes of definitions,
+  /// are kept while one question is answered: it may ask for a shared operand
+  /// along very many paths, and between questions the program may change.
+  struct Scope {
+    llvm::DenseMap<mlir::Value, AffineForm> forms;
+    llvm::DenseMap<std::pair<mlir::Value, unsigned>, PointSet> sets;
+    llvm::DenseMap<mlir::Operation *, std::unique_ptr<Scope>> definitions;
+  };
+  Scope root, *scope = &root;
+  unsigned depth = 0; ///< of questions about sets
   llvm::DenseMap<mlir::Value, PointSet> demands;
   llvm::DenseMap<mlir::Attribute, unsigned> extents;
   llvm::DenseMap<mlir::Value, unsigned> scalars;

@@ -79,18 +79,44 @@ IterationSpace::unfoldTruth(ReadOp read, Approximation side, bool value) {
   auto einsum = read.getTensor().getDefiningOp<EinsumOp>();
   if (!einsum || einsum.getNumResults() != 1)
     return std::nullopt;
-  llvm::DenseMap<Value, AffineForm> saved;
   PointSet inside = isOver(side) ? PointSet::all() : inDomain(read);
-  if (!enterDefinition(read, einsum, saved))
+  Scope *outer = enterDefinition(read, einsum);
+  if (!outer)
     return std::nullopt;
   PointSet result = truth(einsum.getMapYield().getOperand(0), side, value);
-  forms.swap(saved);
-  unfolding.erase(einsum);
+  leave(outer, einsum);
   return result.intersect(inside, isOver(side));
+}
+
+PointSet IterationSpace::remembered(Value value, unsigned question,
+                                    llvm::function_ref<PointSet()> answer) {
+  auto key = std::pair(value, question);
+  if (auto it = scope->sets.find(key); it != scope->sets.end())
+    return it->second;
+  ++depth;
+  PointSet result = answer();
+  if (--depth == 0) {
+    scope->sets.clear();
+    scope->definitions.clear();
+  } else {
+    scope->sets[key] = result;
+  }
+  return result;
 }
 
 PointSet IterationSpace::truth(Value condition, Approximation side,
                                bool value) {
+  return remembered(condition, 2 * unsigned(isOver(side)) + value,
+                    [&] { return computeTruth(condition, side, value); });
+}
+
+PointSet IterationSpace::presence(Value scalar, Approximation side) {
+  return remembered(scalar, 4 + unsigned(isOver(side)),
+                    [&] { return computePresence(scalar, side); });
+}
+
+PointSet IterationSpace::computeTruth(Value condition, Approximation side,
+                                      bool value) {
   Operation *op = condition.getDefiningOp();
   if (!op)
     return unknown(side);
@@ -147,7 +173,7 @@ bool IterationSpace::tensorIsTotal(Value tensor) {
   return argument && isa<CascadeOp>(argument.getOwner()->getParentOp());
 }
 
-PointSet IterationSpace::presence(Value scalar, Approximation side) {
+PointSet IterationSpace::computePresence(Value scalar, Approximation side) {
   Operation *op = scalar.getDefiningOp();
   if (!op || isa<arith::ConstantOp, ExtentOp>(op))
     return PointSet::all();

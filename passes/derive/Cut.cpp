@@ -268,7 +268,10 @@ Value Cutter::valueOf(EinsumOp op, unsigned result, Place &place) {
           value = e.map(factor.kind == LateFactor::Divides ? Fn::div : Fn::mul,
                         {value, e.read(factor.tensor, at)});
         if (Value flag = place.flags.lookup(op))
-          value = e.otherwise(e.where(value, e.read(flag, at)), whole);
+          value = e.otherwise(e.where(value, e.read(flag, at)),
+                              mayBeCleared(op, op.getMapYield().getOperand(0))
+                                  ? whole
+                                  : e.real(0));
         if (!place.isFinal || op.getGuard().empty())
           return value;
         // A fibre that does not exist gives nothing.

@@ -124,7 +124,12 @@ Value Deriver::finish(EinsumOp op) {
       if (late.kind == LateFactor::Clears)
         result = e.otherwise(readLate(e, late.tensor, at, Step::Final), result);
     if (present)
-      result = e.otherwise(e.where(result, e.read(present, at)), state);
+      // Cleared points sum up to 0, or to NaN where 0 met an infinite factor.
+      result = e.otherwise(
+          e.where(result, e.read(present, at)),
+          mayBeCleared(op, op.getMapYield().getOperand(0))
+              ? state
+              : e.constant(cast<TypedAttr>(e.b.getZeroAttr(result.getType()))));
     return existing(e, op, result, at);
   };
   Value final = buildEinsum(b, op.getLoc(), spec, value).getResult(0);

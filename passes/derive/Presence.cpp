@@ -84,8 +84,7 @@ Value Presence::computePresence(Site &site, EinsumOp op, Value value) {
 }
 
 Value Presence::computeContributes(Site &site, EinsumOp op, Value value) {
-  llvm::DenseSet<Value> seen;
-  if (!mayBeCleared(op, value, seen))
+  if (!mayBeCleared(op, value))
     return presence(site, op, value);
   ExprBuilder &e = site.e;
   Operation *def = value.getDefiningOp();
@@ -112,6 +111,11 @@ Value Presence::computeContributes(Site &site, EinsumOp op, Value value) {
   for (Value operand : map.getOperands())
     result = joined(e, result, contributes(site, op, operand));
   return result;
+}
+
+bool Presence::mayBeCleared(EinsumOp op, Value value) {
+  llvm::DenseSet<Value> seen;
+  return mayBeCleared(op, value, seen);
 }
 
 bool Presence::mayBeCleared(EinsumOp op, Value value,

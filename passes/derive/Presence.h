@@ -23,6 +23,9 @@ public:
   mlir::Value contributes(ExprBuilder &e, EinsumOp op, mlir::Value value,
                           Coordinates &at);
 
+  /// There may be points that are present and do not contribute.
+  bool mayBeCleared(EinsumOp op, mlir::Value value);
+
 protected:
   /// A clone of `value` at the coordinates.
   virtual mlir::Value rebuild(ExprBuilder &e, EinsumOp op, mlir::Value value,
