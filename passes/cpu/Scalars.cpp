@@ -107,7 +107,8 @@ Scalar RegionCode::emitLogic(Fn fn, const Scalar &x, const Scalar &y) {
   result.exact = x.exact && y.exact;
   // A value that decides (false for and, true for or), where it is present.
   auto decides = [&](const Scalar &s) {
-    return b.both(isAnd ? b.bitNot(s.value) : s.value, s.present);
+    Value value = isAnd ? b.bitNot(s.value) : s.value;
+    return s.present ? b.bitAnd(value, s.present) : value;
   };
   if (!x.present && !y.present) {
     result.value =
@@ -115,7 +116,8 @@ Scalar RegionCode::emitLogic(Fn fn, const Scalar &x, const Scalar &y) {
     return result;
   }
   Value decided = b.bitOr(decides(x), decides(y));
-  result.present = b.bitOr(decided, b.both(x.present, y.present));
+  if (Value all = b.both(x.present, y.present))
+    result.present = b.bitOr(decided, all);
   result.value = isAnd ? b.bitNot(decided) : decided;
   return result;
 }

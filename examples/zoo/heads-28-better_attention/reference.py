@@ -90,5 +90,7 @@ def expected():
     return dict(sequence=("m", "n", "l"), passes={"n": (3, 1)}, kernels=2,
                 workspace="linear",
                 why="super is two passes, as its aligned values need all of X "
-                    "before the first; the others are one, and one kernel",
+                    "before the first; the others are one, and one kernel; efficient "
+                    "keeps its scores, whose sum over c is a stream before the "
+                    "projection's over the same c",
                 today=dict(workspace="quadratic"))

@@ -77,5 +77,6 @@ def expected():
     return dict(sequence=("n", "l", "p", "q"), passes={"n": (5, 3)},
                 kernels=3, workspace="linear",
                 why="landmarks before the scores against them, the softmax "
-                    "over all keys and its sums before the rows read back",
+                    "over all keys and its sums before the rows read back; the inverse "
+                    "of the l x l landmarks, l = n / B, is iterated as a whole",
                 today=dict(workspace="quadratic"))

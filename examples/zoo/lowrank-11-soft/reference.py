@@ -55,5 +55,6 @@ def expected():
     return dict(sequence=("n", "l", "p", "q", "r"), passes={"n": (4, 4)},
                 kernels=4, workspace="linear",
                 why="means, degrees, weighted sums of the values and the "
-                    "output each need the one before complete",
+                    "output each need the one before complete; the inverse of the "
+                    "l x l landmarks, l = n / B, is iterated as a whole",
                 today=dict(workspace="quadratic"))

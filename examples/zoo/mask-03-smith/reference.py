@@ -16,7 +16,9 @@ PORTS = {"Q": "b h s j d", "K": "b h s j d", "V": "b h s j e",
 def expected():
     return dict(passes={"j": (3, 1), "t": (3, 1)}, kernels=2,
                 workspace="linear", sequence=("s", "i", "j", "t"),
-                why="blocks meet only when every one has its first output",
+                why="blocks meet only when every one has its first output; scores of "
+                    "blocks, s x s, are read for every column of the projected "
+                    "sum, and kept",
                 today=dict(workspace="quadratic"))
 
 

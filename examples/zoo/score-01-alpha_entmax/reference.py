@@ -51,7 +51,9 @@ def expected():
     return dict(passes={"n": (43, 12)}, kernels=1, workspace="linear",
                 sequence=("m", "n"),
                 why="a threshold needs the sum above the last one: maximum, 40 "
-                    "halvings (10 sweeps of 15 thresholds), weighted values",
+                    "halvings (10 sweeps of 15 thresholds), weighted values; in "
+                    "monotonic a point needs its neighbours on both sides: rows "
+                    "of a recurrence in two directions stay",
                 today=dict(passes={"n": 43}, workspace="quadratic"))
 
 

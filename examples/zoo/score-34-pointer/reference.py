@@ -29,7 +29,9 @@ def cases():
 def expected():
     return dict(passes={"n": (3, 2)}, kernels=1, workspace="none",
                 sequence=("m", "n"),
-                why="the output is the normalised row: the sum comes first",
+                why="the output is the normalised row: the sum comes first; scores, "
+                    "as many as the output has points, are kept rather than "
+                    "computed twice, a tanh for every c",
                 today=dict(workspace="quadratic"))
 
 
