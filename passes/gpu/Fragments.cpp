@@ -126,6 +126,8 @@ Fragments::Values Fragments::indicesAt(Region &region, tile::TileType type,
 }
 
 void Fragments::emitLoad(tile::LoadOp op) {
+  if (emitSlice(op))
+    return;
   const Storage &s = outside.storage(op.getTensor());
   Registers result{op.getType(), {}, {}};
   Shape shape = shapeOf(result.type);

@@ -60,6 +60,11 @@ protected:
   void emitEinsum(tile::EinsumOp op);
   void emitReduction(tile::EinsumOp op);
   void emitLoad(tile::LoadOp op);
+  /// Starts to read what `emitLoad` will take from registers, if the points of
+  /// the tile lie so that it can.
+  void fetchSlice(tile::LoadOp op);
+  /// Are all points inside that the tile reads? For loads with a slice.
+  Value sliceInside(tile::LoadOp op);
   /// By each thread that has a point, one of those that have the same.
   void storePoints(tile::StoreOp op);
 
@@ -74,18 +79,48 @@ protected:
   /// Has the tile this lane of the thread? Null: all of them.
   virtual Value hasLane(int64_t lane) { return {}; }
 
+  /// How a load's points lie in a row of elements (Slices.cpp).
+  struct Slice {
+    unsigned axis = 0;
+    int64_t lane = 0, column = 0; // elements that a point moves by
+    int64_t lanes = 1, columns = 0;
+    /// Places are 8 k + t: the values of t, of k, the k that a register holds.
+    int64_t width() const { return lane ? 16 : 8; }
+    int64_t firstT() const {
+      return (lane < 0 ? -7 : 0) - (column < 0 ? 7 : 0);
+    }
+    int64_t firstK() const {
+      return (lane < 0 ? -1 : 0) - (column < 0 ? columns / 8 - 1 : 0);
+    }
+    int64_t count() const { return columns / 8 + (lane ? 1 : 0); }
+    int64_t ofRegister() const { return 32 / width(); }
+  };
+  std::optional<Slice> sliceOf(tile::LoadOp op) const;
+
   cpu::CodeBuilder &b;
   cpu::TileSurroundings &outside;
   mlir::StringAttr laneRank;
+  Value laneOfWarp; // i32; null: threads of a warp have no slices in common
   Value firstLane, firstColumn; // i32, of this thread
   Value full;                   // what `bounded` maps are told
+  bool sliceIsInside = false;   // known of all points of slices
   llvm::DenseMap<Value, Registers> tiles;
 
 private:
+  /// Indices (i32) of a point; which of them are inside; are all there (null:
+  /// yes)?
+  struct Place {
+    Values indices, inside;
+    Value present;
+  };
+  Place placeOf(tile::LoadOp op, Value lane, Value column);
+  bool emitSlice(tile::LoadOp op);
   void bindCoordinates(FastRegion &code, mlir::Block &block,
                        llvm::ArrayRef<mlir::StringAttr> ranks, Point point);
   Values indicesAt(mlir::Region &region, tile::TileType type, Point point,
                    const cpu::Storage &s, Value &inside);
+
+  llvm::DenseMap<mlir::Operation *, Values> slices; // as fetched
 };
 
 } // namespace attn::gpu

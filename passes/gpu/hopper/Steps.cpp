@@ -160,6 +160,19 @@ gpu::Values WarpgroupLowering::forSteps(Value from, ValueRange carried,
   };
   auto isZero = [](Value bound) { return matchPattern(bound, m_Zero()); };
   tile::StreamOp stream = roles.stream;
+  if (asksReads()) {
+    values = forLoop(b, from, upper, 1, values, [&](Value step, ValueRange in) {
+      Value count = b.add(base, step);
+      Value isFull = b.bitAnd(b.compare(CmpIPredicate::sge, step, fullLower),
+                              b.compare(CmpIPredicate::slt, step, fullUpper));
+      return b.ifElse(
+          withReads(isFull, step),
+          [&] { return body({step, count, true}, in); },
+          [&] { return body({step, count, false}, in); });
+    });
+    steps = b.add(base, b.max(upper, from));
+    return values;
+  }
   Value first = b.max(fullLower, from), last = b.max(fullUpper, from);
   if (!isZero(stream.getLower()) || !isZero(stream.getFullLower()))
     part(from, first, false);
@@ -185,8 +198,10 @@ gpu::Values WarpgroupLowering::forClassifiedSteps(ValueRange carried,
       [&](ValueRange in, ValueRange found) {
         Value count = in.drop_back().back();
         Value step = arith::ShRUIOp::create(b, found[0], b.i32(1));
-        Value isFull = b.compare(CmpIPredicate::ne,
-                                 b.bitAnd(found[0], b.i32(1)), b.i32(0));
+        Value isFull =
+            withReads(b.compare(CmpIPredicate::ne, b.bitAnd(found[0], b.i32(1)),
+                                b.i32(0)),
+                      step);
         ValueRange state = in.drop_back(2);
         Values next = b.ifElse(
             isFull, [&] { return body({step, count, true}, state); },
@@ -201,12 +216,52 @@ gpu::Values WarpgroupLowering::forClassifiedSteps(ValueRange carried,
   return last;
 }
 
-void WarpgroupLowering::beginStep(const Step &step) {
+/// Loads of the stream that warps fetch in slices.
+SmallVector<tile::LoadOp> WarpgroupLowering::slicedLoads() const {
   tile::StreamOp stream = roles.stream;
+  SmallVector<tile::LoadOp> result;
+  for (auto load : stream.getBody().getOps<tile::LoadOp>())
+    if (!roles.sharedLoad(load.getResult()) && sliceOf(load))
+      result.push_back(load);
+  return result;
+}
+
+bool WarpgroupLowering::asksReads() const {
+  return llvm::any_of(slicedLoads(), [](tile::LoadOp load) {
+    return load.getType().getMasked();
+  });
+}
+
+/// Is a step full whose reads are all inside, too? The same for the block.
+Value WarpgroupLowering::withReads(Value isFull, Value step) {
+  if (!asksReads())
+    return isFull;
+  bindStep(step);
+  for (tile::LoadOp load : slicedLoads())
+    if (load.getType().getMasked())
+      isFull = b.both(isFull, sliceInside(load));
+  Value word = arith::ExtUIOp::create(b, b.getI32Type(), isFull);
+  return b.compare(CmpIPredicate::ne, broadcast(b, word), b.i32(0));
+}
+
+void WarpgroupLowering::bindStep(Value step) {
+  tile::StreamOp stream = roles.stream;
+  Block &body = stream.getBody().front();
+  scalars->bindCoordinate(body.getArgument(0), b.convert(step, b.getI64Type()));
+  // What slices' indices are made of comes before everything else.
+  if (!slicedLoads().empty())
+    for (Operation &op : body)
+      if (!isa<tile::LoadOp, tile::EinsumOp, tile::YieldOp>(op))
+        scalars->emit(&op);
+}
+
+void WarpgroupLowering::beginStep(const Step &step) {
   full = step.full ? b.boolean(true) : Value();
+  sliceIsInside = step.full;
   scalars->setFull(full);
-  scalars->bindCoordinate(stream.getBody().getArgument(0),
-                          b.convert(step.step, b.getI64Type()));
+  bindStep(step.step);
+  for (tile::LoadOp load : slicedLoads())
+    fetchSlice(load);
 }
 
 gpu::Values WarpgroupLowering::plainStep(const Step &step, ValueRange carried) {
@@ -353,6 +408,7 @@ gpu::Values WarpgroupLowering::emitOverlapped(const Values &before) {
     isFull = b.bitAnd(b.compare(CmpIPredicate::sge, lower, fullLower),
                       b.compare(CmpIPredicate::slt, lower, fullUpper));
   }
+  isFull = withReads(isFull, from);
   Value seen = messages;
   Values after = b.ifElse(
       some,

@@ -103,6 +103,11 @@ private:
   using StepBody = llvm::function_ref<Values(const Step &, mlir::ValueRange)>;
   void emitStream();
   void beginStep(const Step &step);
+  void bindStep(Value step);
+  llvm::SmallVector<tile::LoadOp> slicedLoads() const;
+  /// Do reads of a step decide whether it is full?
+  bool asksReads() const;
+  Value withReads(Value isFull, Value step);
   /// All steps from `from` on; classified ones: that are still to come.
   Values forSteps(Value from, mlir::ValueRange carried, StepBody body);
   Values forClassifiedSteps(mlir::ValueRange carried, StepBody body);
@@ -125,13 +130,12 @@ private:
   Work work;
   std::unique_ptr<FastRegion> scalars; // of this side
 
-  Value shared;     // i32, aligned
-  Value thread;     // i32, in the block
-  Value laneOfWarp; // i32
-  Value lead;       // i1; null: the only thread here
-  Value isFirst;    // i1: the first of its warp
-  Value groupLane;  // i32, first of the warpgroup in the tile
-  Value warp;       // i32, of the warpgroup
+  Value shared;    // i32, aligned
+  Value thread;    // i32, in the block
+  Value lead;      // i1; null: the only thread here
+  Value isFirst;   // i1: the first of its warp
+  Value groupLane; // i32, first of the warpgroup in the tile
+  Value warp;      // i32, of the warpgroup
   Value lower, upper, fullLower, fullUpper; // i32
   // How often the rings of points, of steps and of messages were used.
   Value points, steps, messages;
