@@ -10,96 +10,11 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Bench.h"
-
-#include <ctime>
-#include <immintrin.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include "Limits.h"
 
 using namespace bench;
 
 namespace {
-
-/// Of this thread on a CPU: other processes do not count.
-double cpuSeconds() {
-  timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return t.tv_sec + 1e-9 * t.tv_nsec;
-}
-
-struct alignas(64) TileConfig {
-  uint8_t palette = 1, start = 0, reserved[14] = {};
-  uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-
-/// Flops a second of products of 2 x 2 tiles of random data.
-double matrixRate() {
-  alignas(64) static uint16_t data[4][512];
-  static const bool filled = [] {
-    std::mt19937 random(3);
-    std::normal_distribution<float> normal;
-    for (auto &tile : data)
-      for (uint16_t &x : tile) {
-        float value = normal(random);
-        uint32_t bits;
-        std::memcpy(&bits, &value, 4);
-        x = bits >> 16;
-      }
-    return true;
-  }();
-  (void)filled;
-  TileConfig config;
-  _tile_loadconfig(&config);
-  _tile_loadd(4, data[0], 64);
-  _tile_loadd(5, data[1], 64);
-  _tile_loadd(6, data[2], 64);
-  _tile_loadd(7, data[3], 64);
-  const int steps = 20'000;
-  double start = cpuSeconds();
-  for (int step = 0; step < steps; ++step) {
-    if (step % 64 == 0) {
-      _tile_zero(0);
-      _tile_zero(1);
-      _tile_zero(2);
-      _tile_zero(3);
-    }
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
-  }
-  double time = cpuSeconds() - start;
-  _tile_release();
-  return 4.0 * steps * 2 * 16 * 16 * 32 / time;
-}
-
-/// Exponentials a second: polynomial of degree 3 and scalef.
-double exponentialRate() {
-  alignas(64) static float data[1024];
-  for (int i = 0; i < 1024; ++i)
-    data[i] = -0.01f * i;
-  __m512 sums[4] = {};
-  const int rounds = 600;
-  double start = cpuSeconds();
-  for (int round = 0; round < rounds; ++round)
-    for (int i = 0; i < 1024; i += 64)
-      for (int j = 0; j < 4; ++j) {
-        __m512 x = _mm512_load_ps(data + i + 16 * j);
-        __m512 r = _mm512_reduce_ps(x, 0x09);
-        __m512 p = _mm512_set1_ps(0.0780245227f);
-        p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.226067155f));
-        p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.69583354f));
-        p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.999925219f));
-        sums[j] = _mm512_add_ps(sums[j], _mm512_scalef_ps(p, x));
-      }
-  double time = cpuSeconds() - start;
-  volatile float keep = _mm512_reduce_add_ps(_mm512_add_ps(
-      _mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], sums[3])));
-  (void)keep;
-  return rounds * 1024.0 / time;
-}
 
 struct Limits {
   double matrix, exponential;
@@ -130,7 +45,7 @@ int main(int argc, char **argv) {
                           : attn_last_error());
     return 2;
   }
-  if (syscall(SYS_arch_prctl, 0x1023, 18)) {
+  if (!requestMatrixUnit()) {
     std::fprintf(stderr, "prefill: this machine has no matrix unit\n");
     return 4;
   }
