@@ -286,6 +286,9 @@ void Sema::addInput(const Port &port) {
         Fn::mul,
         {value, terms.read(scale, indices, Bounds::inside, quant->range)},
         quant->range);
+    // What is computed in f32 is of f32: the scale may leave a sum.
+    if (logical->declared == ScalarType::F32)
+      logical->declared.reset();
   }
   Definition *definition =
       model.define(Definition::Kind::Map, logical, port.range);

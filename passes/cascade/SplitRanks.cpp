@@ -62,6 +62,10 @@ private:
       else
         it->second.push_back(factor);
     }
+    // Where none share their ranks, what was written together stays so: a
+    // scale with the codes that it belongs to.
+    if (groups.size() == factors.size())
+      return product;
     OpBuilder b(product.getDefiningOp());
     Value result;
     for (auto &[ranks, members] : groups) {

@@ -94,6 +94,9 @@ static bool isPlainProduct(Value value) {
   if (map && map.getFn() == Fn::mul)
     return isPlainProduct(map.getOperand(0)) &&
            isPlainProduct(map.getOperand(1));
+  // Codes of integers are read as reals.
+  if (map && map.getFn() == Fn::real)
+    return isPlainProduct(map.getOperand(0));
   return isa_and_nonnull<ReadOp>(def);
 }
 
