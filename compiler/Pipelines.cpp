@@ -25,10 +25,9 @@ void attn::buildDerivation(mlir::OpPassManager &passes,
   cascade.addPass(createAttnDeriveOnline({tiles.stream}));
 }
 
-void attn::buildSchedule(mlir::OpPassManager &passes,
-                         const TileSizes &tiles) {
+void attn::buildSchedule(mlir::OpPassManager &passes, const TileSizes &tiles) {
   mlir::OpPassManager &cascade = passes.nest<CascadeOp>();
-  cascade.addPass(
-      createAttnToTile({tiles.lanes, tiles.pack, tiles.matrixLanes}));
+  cascade.addPass(createAttnToTile(
+      {tiles.lanes, tiles.pack, tiles.packRows, tiles.matrixLanes}));
   cascade.addPass(createAttnPartition());
 }

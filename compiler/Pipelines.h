@@ -15,8 +15,12 @@ struct TileSizes {
   int64_t stream = 64, lanes = 64;
   /// Rows that share a quotient fill lanes where no others do.
   bool pack = false;
+  /// Those that fill no vector are the first rank of tiles.
+  bool packRows = true;
   /// Rows where products are of bf16 alone and the target has a matrix unit.
   int64_t matrixLanes = 0;
+
+  bool operator==(const TileSizes &) const = default;
 };
 
 /// What every program goes through before anything is done with it. Changes

@@ -17,6 +17,9 @@ def AttnToTile : Pass<"attn-to-tile", "::attn::CascadeOp"> {
                  Option<"pack", "pack", "bool", "false",
                         "rows that share a quotient fill lanes where no others "
                         "do: heads of a group, at one query">,
+                 Option<"packRows", "pack-rows", "bool", "false",
+                        "such rows that fill no vector are a tile's first rank, "
+                        "and vectors run along another">,
                  Option<"matrixLanes", "matrix-lanes", "int64_t", "0",
                         "lanes where all products are of bf16 tensors">];
   let dependentDialects = ["::attn::tile::TileDialect"];

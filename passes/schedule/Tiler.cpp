@@ -12,8 +12,8 @@ using namespace attn;
 
 static Reduce kindOf(EinsumOp op) { return *op.builtinReduce(); }
 
-Tiler::Tiler(CascadeOp cascade, KernelOp kernel, int64_t laneSize, bool pack,
-             unsigned number)
+Tiler::Tiler(CascadeOp cascade, KernelOp kernel, int64_t laneSize,
+             TilePacking pack, unsigned number)
     : cascade(cascade), kernel(kernel), number(number), pack(pack),
       conditions(ranks), b(kernel) {
   ScheduleAttr schedule = *kernel.getSchedule();
@@ -79,8 +79,7 @@ void Tiler::tileShortRows() {
              return !op.coordinate(rank) &&
                     llvm::any_of(contractions, [&](EinsumOp other) {
                       return other.coordinate(rank) &&
-                             llvm::is_contained(other.getReduced(),
-                                                ranks.tile);
+                             llvm::is_contained(other.getReduced(), ranks.tile);
                     });
            });
   });
@@ -91,7 +90,7 @@ void Tiler::tileShortRows() {
 StringAttr Tiler::chooseLane() {
   for (StringAttr rank : llvm::reverse(ranks.rows)) {
     std::optional<int64_t> known = cascade.staticExtent(rank);
-    if (pack && known == 1)
+    if (pack != TilePacking::none && known == 1)
       continue;
     bool shared = true, occurs = false;
     for (auto op : kernel.getBody().getOps<EinsumOp>()) {
@@ -110,11 +109,11 @@ StringAttr Tiler::chooseLane() {
     }
     if (!shared || !occurs)
       continue;
-    if (pack && known)
+    if (pack == TilePacking::lanes && known)
       ranks.laneSize = std::min(ranks.laneSize, *known);
     return rank;
   }
-  return pack ? choosePacked() : StringAttr();
+  return pack != TilePacking::none ? choosePacked() : StringAttr();
 }
 
 /// Is it `lane` divided by `size`?
@@ -178,6 +177,9 @@ StringAttr Tiler::choosePacked() {
         continue;
       ranks.laneSize = size;
       packed = true;
+      // Few rows fill no vector: the vectors run along another rank.
+      constexpr int64_t vectorLanes = 16;
+      lanesFirst = pack == TilePacking::rows && size % vectorLanes != 0;
       return rank;
     }
   }
@@ -198,7 +200,7 @@ Ranks Tiler::tileRanks(RankRef all) {
       result.push_back(rank);
   }
   if (lanes)
-    result.push_back(laneTile);
+    result.insert(lanesFirst ? result.begin() : result.end(), laneTile);
   return result;
 }
 
@@ -225,8 +227,7 @@ Coordinates Tiler::coordinates(ExprBuilder &e, const Coordinates &local,
   for (auto &[rank, value] : local)
     at[rank] = value;
   if (ranks.lane && local.count(laneTile)) {
-    Value start =
-        e.map(Fn::mul, {grid[laneStep], e.integer(ranks.laneSize)});
+    Value start = e.map(Fn::mul, {grid[laneStep], e.integer(ranks.laneSize)});
     at[ranks.lane] = e.map(Fn::add, {start, local.lookup(laneTile)});
   }
   if (phase == Phase::Stream)
@@ -283,7 +284,10 @@ Value Tiler::operandTile(ReadOp read, EinsumOp op, Phase phase) {
         order.insert(all[i]);
   Ranks local = tileRanks(order.getArrayRef());
   Ranks result = tileRanks(strings(op.getSpace()));
-  if (!result.empty() && !ranks.lane) {
+  // Vectors that run along what is reduced take rows as they lie in memory.
+  bool reducesRows = pack == TilePacking::rows && !local.empty() &&
+                     llvm::is_contained(strings(op.getReduced()), local.back());
+  if (!result.empty() && !ranks.lane && !reducesRows) {
     auto it = llvm::find(local, result.back());
     if (it != local.end())
       std::rotate(it, it + 1, local.end());
@@ -304,8 +308,8 @@ Value Tiler::load(ReadOp read, EinsumOp op, RankRef order, Phase phase) {
     std::string text = conditions.text(index);
     os << '[' << text;
     if (Value step = own.lookup(ranks.stream))
-      moves |= dependence.of(index).test(
-          cast<BlockArgument>(step).getArgNumber());
+      moves |=
+          dependence.of(index).test(cast<BlockArgument>(step).getArgNumber());
   }
   for (StringAttr rank : order)
     os << ' ' << rank.getValue();
@@ -443,23 +447,22 @@ Value Tiler::emit(EinsumOp op, Value root, RankRef reduced, Value init,
   llvm::append_range(local, reduced);
   SmallVector<Type> types(local.size(), b.getI32Type());
   for (Value operand : operands)
-    types.push_back(scalarTypeOf(
-        cast<tile::TileType>(operand.getType()).getElementType()));
+    types.push_back(
+        scalarTypeOf(cast<tile::TileType>(operand.getType()).getElementType()));
   SmallVector<Location> locs(types.size(), op.getLoc());
 
-  auto monoid = reduced.empty()
-                    ? ReduceAttr()
-                    : cast<ReduceAttr>(op.getMonoidAttr());
+  auto monoid =
+      reduced.empty() ? ReduceAttr() : cast<ReduceAttr>(op.getMonoidAttr());
   SmallVector<Attribute> reducedNames(reduced.begin(), reduced.end());
   SmallVector<int64_t> reducedSizes =
       llvm::map_to_vector(reduced, [&](StringAttr r) { return sizeOf(r); });
   Type storage = cast<NamedTensorType>(op.getResultTypes()[0]).getElementType();
   if (isa<FloatType>(storage))
     storage = computeReal(op);
-  auto einsum = tile::EinsumOp::create(
-      b, op.getLoc(), typeOf(space, storage, false), operands, init,
-      b.getArrayAttr(reducedNames), b.getDenseI64ArrayAttr(reducedSizes),
-      monoid);
+  auto einsum =
+      tile::EinsumOp::create(b, op.getLoc(), typeOf(space, storage, false),
+                             operands, init, b.getArrayAttr(reducedNames),
+                             b.getDenseI64ArrayAttr(reducedSizes), monoid);
   OpBuilder::InsertionGuard guard(b);
   Block *block = b.createBlock(&einsum.getMap(), {}, types, locs);
   ExprBuilder e(b, op.getLoc());
@@ -660,8 +663,8 @@ void Tiler::buildStream() {
   SmallVector<Value> init;
   for (EquationsOp state : states)
     init.push_back(tileOf(state.getEquations()[0], Phase::Before));
-  SmallVector<Type> types = llvm::map_to_vector(
-      init, [](Value v) { return v.getType(); });
+  SmallVector<Type> types =
+      llvm::map_to_vector(init, [](Value v) { return v.getType(); });
   stream = tile::StreamOp::create(b, kernel.getLoc(), types, ranks.stream,
                                   bounds.lower, bounds.fullLower,
                                   bounds.fullUpper, bounds.upper, init);
@@ -687,8 +690,8 @@ void Tiler::buildStores() {
     SmallVector<Location> locs(types.size(), kernel.getLoc());
     Block *block = b.createBlock(&store.getIndices(), {}, types, locs);
     ExprBuilder e(b, kernel.getLoc());
-    Coordinates at = coordinates(e, coordinatesOf(type.getRanks(), *block),
-                                 Phase::After);
+    Coordinates at =
+        coordinates(e, coordinatesOf(type.getRanks(), *block), Phase::After);
     SmallVector<Value> indices;
     for (StringAttr rank : cast<NamedTensorType>(tensor.getType()).getRanks())
       indices.push_back(at.lookup(rank));
@@ -709,8 +712,8 @@ LogicalResult Tiler::run() {
       continue;
     }
     laneStep = freshRank(cascade, (rank.getValue() + "1").str());
-    auto count =
-        AffineMap::get(0, 1, getAffineSymbolExpr(0, ctx).ceilDiv(ranks.laneSize));
+    auto count = AffineMap::get(
+        0, 1, getAffineSymbolExpr(0, ctx).ceilDiv(ranks.laneSize));
     declareRank(cascade, laneStep, ExtentAttr::get(ctx, count, {rank}));
     laneTile = freshRank(cascade, (rank.getValue() + "0").str());
     declareRank(cascade, laneTile, ExtentAttr::constant(ctx, ranks.laneSize));

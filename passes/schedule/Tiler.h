@@ -11,11 +11,14 @@
 
 namespace attn {
 
+/// What becomes of rows that share what a quotient of theirs selects, where no
+/// others share anything: each is a point of the grid; they are a tile's last
+/// rank; or its first one, where they fill no vector.
+enum class TilePacking { none, lanes, rows };
+
 class Tiler {
 public:
-  /// `pack`: rows that share what a quotient of theirs selects fill lanes where
-  /// no others do.
-  Tiler(CascadeOp cascade, KernelOp kernel, int64_t laneSize, bool pack,
+  Tiler(CascadeOp cascade, KernelOp kernel, int64_t laneSize, TilePacking pack,
         unsigned number);
   /// Replaces the kernel. Fails, changing nothing, where the kernel is none
   /// that this lowering covers.
@@ -62,9 +65,11 @@ private:
   KernelOp kernel;
   unsigned number;
   KernelRanks ranks;
-  bool pack;
+  TilePacking pack;
   /// The lanes of a tile have one quotient by their number, the lane step.
   bool packed = false;
+  /// The lane rank is the first one of tiles, not the last.
+  bool lanesFirst = false;
   mlir::StringAttr laneStep, laneTile; // m1, m0
   PresenceConditions conditions;
   /// Conditions that the loop's bounds or its classification decide; those that

@@ -38,13 +38,16 @@ struct ToTile : attn::impl::AttnToTileBase<ToTile> {
     llvm::SmallVector<KernelOp> kernels(
         cascade.getBody().front().getOps<KernelOp>());
     unsigned number = 0;
+    auto packing = packRows ? TilePacking::rows
+                   : pack   ? TilePacking::lanes
+                            : TilePacking::none;
     // A kernel that is not covered stays: the general path runs it.
     for (KernelOp kernel : kernels)
       if (kernel.getSchedule() && kernel.getSchedule()->getStream())
         (void)Tiler(cascade, kernel,
                     matrixLanes && isForMatrixUnit(kernel) ? matrixLanes
                                                            : lanes,
-                    pack, number++)
+                    packing, number++)
             .run();
   }
 };

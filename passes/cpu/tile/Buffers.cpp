@@ -17,6 +17,42 @@ bool cpu::mayBeView(tile::LoadOp load, Type stored) {
          type.getElementType() == stored && !stored.isInteger(1);
 }
 
+/// How often `op` reads each element of `tile`, if each is read alone: points
+/// of the ranks that the tile lacks. Negative: not known.
+static int64_t repetitions(tile::EinsumOp op, tile::TileType tile) {
+  int64_t product = 1;
+  auto count = [&](StringAttr rank, int64_t size) {
+    if (tile.rankIndex(rank.getValue()) < 0)
+      product = product < 0 || size < 0 ? -1 : product * size;
+  };
+  tile::TileType result = op.getResult().getType();
+  for (auto [rank, size] : llvm::zip(result.getRanks(), result.getSizes()))
+    count(rank, size);
+  for (auto [rank, size] : llvm::zip(op.getReduced(), op.getReducedSizes()))
+    count(cast<StringAttr>(rank), size);
+  return product;
+}
+
+bool cpu::isReadOnce(tile::LoadOp load) {
+  // A block of an einsum serves so many points by one read of an operand.
+  constexpr int64_t perRead = 4, mostReads = 2;
+  return llvm::all_of(load->getUsers(), [&](Operation *user) {
+    auto op = dyn_cast<tile::EinsumOp>(user);
+    if (!op || op.getInit() == load.getResult())
+      return false;
+    int64_t times = repetitions(op, load.getType());
+    return times >= 0 && times <= perRead * mostReads;
+  });
+}
+
+bool cpu::mayKeepCodes(tile::LoadOp load, Type stored) {
+  tile::TileType type = load.getType();
+  bool isCheap = stored.isBF16() || stored.isF16() || stored.isInteger(8) ||
+                 stored.isInteger(32);
+  return isCheap && !type.getMasked() && !type.getRanks().empty() &&
+         type.getElementType() != stored && isReadOnce(load);
+}
+
 //===----------------------------------------------------------------------===//
 // Assignment
 //===----------------------------------------------------------------------===//
@@ -127,8 +163,8 @@ void TileBuffers::layout(CodeBuilder &b, Buffer &buffer, Value &end,
       size = roundUp(b, size, lanes);
       // Rows a large power of two apart fall into few sets of the cache.
       Value low = b.bitAnd(b.mul(size, b.i64(bytes)), b.i64(511));
-      Value aliases = b.createOrFold<arith::CmpIOp>(CmpIPredicate::eq, low,
-                                                    b.i64(0));
+      Value aliases =
+          b.createOrFold<arith::CmpIOp>(CmpIPredicate::eq, low, b.i64(0));
       if (count > 1)
         size = b.createOrFold<arith::SelectOp>(
             aliases, b.add(size, b.i64(std::max(lanes, line / bytes))), size);
@@ -157,6 +193,17 @@ Value TileBuffers::emitLayout(CodeBuilder &b,
 Tile TileBuffers::tile(CodeBuilder &b, Value value, Value scratch) const {
   return tile(b, cast<tile::TileType>(value.getType()), bufferOf.lookup(value),
               scratch);
+}
+
+Value TileBuffers::bytes(CodeBuilder &b, Value value) const {
+  const Buffer &buffer = buffers[bufferOf.lookup(value)];
+  Type element = tileMemoryType(buffer.type.getElementType());
+  Value elements = buffer.sizes.empty()
+                       ? b.i64(b.target.vectorFloats)
+                       : b.mul(buffer.sizes.front(), buffer.strides.front());
+  Value lanes = roundUp(b, elements, b.target.vectorFloats);
+  return roundUp(b, b.mul(lanes, b.i64(element.getIntOrFloatBitWidth() / 8)),
+                 64);
 }
 
 std::optional<Tile> TileBuffers::waitingRoom(CodeBuilder &b,

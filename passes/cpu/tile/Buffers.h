@@ -14,6 +14,10 @@ namespace attn::cpu {
 struct Tile {
   tile::TileType type;
   mlir::Type element; // in memory: f32, f64, i32, i64; i8 for bool
+  /// Not null: memory has codes of this type, decoded when they are read.
+  mlir::Type codes = {};
+  /// Not null: how many elements further the next step of a stream reads.
+  mlir::Value ahead = {};
   mlir::Value base;
   llvm::SmallVector<mlir::Value> sizes, strides; // i64, in elements
   mlir::Value mask;  // a byte an element, strides as above; null: unmasked
@@ -35,6 +39,8 @@ public:
              llvm::function_ref<mlir::Value(mlir::StringAttr)> extent);
   /// The tile of a value, after emitLayout. Not for the results of views.
   Tile tile(CodeBuilder &b, mlir::Value value, mlir::Value scratch) const;
+  /// Bytes of its elements, whole lines, after emitLayout.
+  mlir::Value bytes(CodeBuilder &b, mlir::Value value) const;
   bool shareBuffer(mlir::Value a, mlir::Value b) const {
     return bufferOf.lookup(a) == bufferOf.lookup(b);
   }
@@ -71,6 +77,10 @@ mlir::Type tileMemoryType(mlir::Type element);
 
 /// A load may show the tensor itself instead of a copy.
 bool mayBeView(tile::LoadOp load, mlir::Type stored);
+/// Only einsums read it, each element about once.
+bool isReadOnce(tile::LoadOp load);
+/// It may keep the tensor's codes: each is decoded about once, in registers.
+bool mayKeepCodes(tile::LoadOp load, mlir::Type stored);
 
 } // namespace attn::cpu
 #endif // ATTN_PASSES_CPU_TILE_BUFFERS_H

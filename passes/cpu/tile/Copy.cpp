@@ -28,6 +28,8 @@ public:
     analyse();
   }
 
+  /// A load whose tile has the tensor's codes, if it lies as the tensor does.
+  void keepCodes();
   void emitLoad(Value result, bool viewable);
   void emitStore();
 
@@ -220,8 +222,10 @@ void TileCopy::transfer(Value inTile, Value inTensor, bool vector) {
     }
     return storeCode(value, present, inTensor);
   }
-  Value value = decode(b, s.element, rawLoad(inTensor, vector), computeType());
-  t.store(toTile(value), tile.base, inTile);
+  Value value = rawLoad(inTensor, vector);
+  if (!tile.codes)
+    value = toTile(decode(b, s.element, value, computeType()));
+  t.store(value, tile.base, inTile);
   if (!tile.isMasked())
     return;
   Type bytes = shaped(b.getI8Type());
@@ -394,6 +398,13 @@ void TileCopy::emitGather() {
 // Loads and stores
 //===----------------------------------------------------------------------===//
 
+void TileCopy::keepCodes() {
+  if (!isBox || !inner || *inner + 1 != axes() || s.presence)
+    return;
+  tile.codes = s.element;
+  tile.element = rawType(b.target, s.element);
+}
+
 void TileCopy::emitLoad(Value result, bool viewable) {
   Value zero = isa<FloatType>(tile.element) ? b.real(tile.element, 0)
                                             : b.integer(tile.element, 0);
@@ -422,7 +433,7 @@ void TileCopy::emitLoad(Value result, bool viewable) {
           return Values();
         });
   };
-  if (viewable && !s.presence) {
+  if (viewable && !s.presence && (tile.codes || computeType() == s.element)) {
     // The tensor itself serves, if whole vectors of it may be read.
     Value aligned = equal(b.bitAnd(tile.sizes.back(), b.i64(t.lanes() - 1)), 0);
     Value view = b.bitAnd(inside, b.bitAnd(equal(steps.back(), 1), aligned));
@@ -437,6 +448,10 @@ void TileCopy::emitLoad(Value result, bool viewable) {
     for (auto [stride, step] : llvm::zip(tile.strides, steps))
       stride = b.select(view, step, stride);
     tile.strides.back() = b.i64(1);
+    auto load = result.getDefiningOp<tile::LoadOp>();
+    if (isa<tile::StreamOp>(load->getParentOp()) && axes() > 1 &&
+        isReadOnce(load))
+      tile.ahead = b.mul(tile.sizes.front(), tile.strides.front());
     return t.setTile(result, tile);
   }
   copy();
@@ -471,8 +486,11 @@ void TileCopy::emitStore() {
 
 void cpu::emitTileLoad(TileLowering &t, tile::LoadOp op, bool mayView) {
   const Storage &s = t.outside.storage(op.getTensor());
-  TileCopy(t, s, t.buffer(op.getResult()), op.getIndices(), true)
-      .emitLoad(op.getResult(), mayView && mayBeView(op, s.element));
+  TileCopy copy(t, s, t.buffer(op.getResult()), op.getIndices(), true);
+  bool codes = mayView && !t.hook && mayKeepCodes(op, s.element);
+  if (codes)
+    copy.keepCodes();
+  copy.emitLoad(op.getResult(), mayView && (mayBeView(op, s.element) || codes));
 }
 
 void cpu::emitTileStore(TileLowering &t, tile::StoreOp op) {

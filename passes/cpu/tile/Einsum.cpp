@@ -5,8 +5,9 @@
 // in registers: an operand that does not move with the rows is then loaded once
 // for all of them.
 //===----------------------------------------------------------------------===//
-#include "passes/cpu/tile/Accumulate.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/cpu/Formats.h"
+#include "passes/cpu/tile/Accumulate.h"
 #include "passes/cpu/tile/Lowering.h"
 
 using namespace mlir;
@@ -37,7 +38,9 @@ private:
                               : std::optional<unsigned>(it - dims.begin());
     }
     bool has(int64_t dim) const { return axisOf(dim).has_value(); }
-    bool isLast(int64_t dim) const { return !dims.empty() && dims.back() == dim; }
+    bool isLast(int64_t dim) const {
+      return !dims.empty() && int64_t(dims.back()) == dim;
+    }
   };
   /// Which of the row and column points of a block; -1: all of them.
   struct Place {
@@ -66,6 +69,12 @@ private:
   void emitReduceBlock();
   Values emitReduced(size_t next, Values sums, Value lanesInside);
 
+  /// How many vectors of an operand are a line of the cache.
+  int64_t vectorsPerLine(const Operand &operand) const {
+    int64_t bits = operand.tile.element.getIntOrFloatBitWidth();
+    return std::max<int64_t>(512 / (bits * t.lanes()), 1);
+  }
+
   Place placeOf(ArrayRef<unsigned> dims, Place all) const;
   Value scalarCoordinate(int64_t dim, Place place);
   Scalar coordinate(int64_t dim, Place place);
@@ -77,7 +86,10 @@ private:
   Type accumulatorType();
   Value identity();
   Value combine(Value sum, Scalar value);
-  Value acrossLanes(Value sum);
+  Value acrossLanes(ArrayRef<Value> sums);
+  void storeAcrossLanes(ArrayRef<Value> sums);
+  void storeRun(Place place, Value whole, int64_t lane, int64_t count);
+  Value asAccumulator(Value value);
   void storeResult(Place place, Value value, Value present);
   Value lanesInside(int64_t column);
 
@@ -101,6 +113,7 @@ private:
   bool masked = false;
   Values at; // by dimension; of the block's first point
   int64_t rows = 1, columns = 1;
+  int64_t repetition = 0; // of a loop's body
 };
 
 } // namespace
@@ -123,9 +136,9 @@ EinsumEmitter::EinsumEmitter(TileLowering &t, tile::EinsumOp op)
   for (auto [axis, size] : llvm::enumerate(type.getSizes()))
     dims.push_back({target.sizes[axis], size});
   for (auto [name, size] : llvm::zip(op.getReduced(), op.getReducedSizes()))
-    dims.push_back({size < 0 ? t.outside.extent(cast<StringAttr>(name))
-                             : b.i64(size),
-                    size});
+    dims.push_back(
+        {size < 0 ? t.outside.extent(cast<StringAttr>(name)) : b.i64(size),
+         size});
   result = operandOf(target);
   for (Value operand : op.getTiles())
     operands.push_back(operandOf(t.tile(operand)));
@@ -178,12 +191,15 @@ void EinsumEmitter::chooseShape() {
   bool manyRegisters = b.target.vectorRegisters >= 32;
   if (!reusing.empty()) {
     row = reusing.pop_back_val();
-    rowCounts = {manyRegisters ? 6 : lanesReduced() ? 3 : 6, 2, 1};
+    rowCounts = {6, 2, 1};
+    // As many sums as fill a vector or several, once they are combined.
+    if (lanesReduced())
+      rowCounts = {reusing.empty() ? 8 : manyRegisters ? 4 : 2, 1};
   }
   if (lanesReduced()) {
     if (!reusing.empty()) {
       column = reusing.back();
-      columnCounts = {manyRegisters ? 4 : 3, 1};
+      columnCounts = {4, 1};
     }
   } else if (hasLanes()) {
     column = lane;
@@ -213,10 +229,9 @@ EinsumEmitter::Values EinsumEmitter::blocked(
     int64_t dim, int64_t unit, ArrayRef<int64_t> counts, Values carried,
     llvm::function_ref<Values(Value, int64_t, ValueRange)> body) {
   auto cover = [&](Value low, Value high, int64_t count) {
-    carried = t.loop(low, high, count * unit, carried,
-                     [&](Value first, ValueRange in) {
-                       return body(first, count, in);
-                     });
+    carried = t.loop(
+        low, high, count * unit, carried,
+        [&](Value first, ValueRange in) { return body(first, count, in); });
   };
   if (dims[dim].fixed >= 0) {
     int64_t pieces = llvm::divideCeil(dims[dim].fixed, unit);
@@ -230,7 +245,8 @@ EinsumEmitter::Values EinsumEmitter::blocked(
       carried = body(b.i64(whole * unit), pieces - whole, carried);
     return carried;
   }
-  Value pieces = b.createOrFold<arith::CeilDivSIOp>(dims[dim].size, b.i64(unit));
+  Value pieces =
+      b.createOrFold<arith::CeilDivSIOp>(dims[dim].size, b.i64(unit));
   Value low = b.i64(0);
   for (int64_t count : counts) {
     Value blocks = arith::DivSIOp::create(
@@ -318,12 +334,11 @@ void EinsumEmitter::emit() {
         whole, [&] { return pack(emitVariant(isFull, false)); },
         [&] { return pack(emitVariant(isFull, true)); });
   };
-  Values flag =
-      bounded && t.full
-          ? b.ifElse(
-                t.full, [&] { return byMasks(b.boolean(true)); },
-                [&] { return byMasks({}); })
-          : byMasks({});
+  Values flag = bounded && t.full
+                    ? b.ifElse(
+                          t.full, [&] { return byMasks(b.boolean(true)); },
+                          [&] { return byMasks({}); })
+                    : byMasks({});
   Tile tile = result.tile;
   if (tile.isMasked())
     tile.whole = flag.front();
@@ -371,8 +386,16 @@ Value EinsumEmitter::loadOperand(const Operand &operand, Value base, Type type,
   auto axis = operand.axisOf(lane);
   if (!hasLanes() || !axis)
     return t.load(type, base, offset);
-  if (operand.isLast(lane))
+  if (operand.isLast(lane)) {
+    // What comes from memory is asked for a step before it is read, by lines.
+    constexpr int64_t intoSecondLevel = 2;
+    int64_t piece = lanesReduced() ? repetition : place.column;
+    int64_t perLine = vectorsPerLine(operand);
+    if (tile.ahead && base == tile.base && piece % perLine == 0)
+      LLVM::Prefetch::create(b, b.gep(type, base, b.add(offset, tile.ahead)),
+                             /*rw=*/0, intoSecondLevel, /*cache=*/1);
     return t.load(t.vectorOf(type), base, offset);
+  }
   // Across rows: one load a lane, none beyond the last row.
   Value lanes = b.real(t.vectorOf(b.getF32Type()), 0);
   lanes = isa<FloatType>(type) ? b.real(t.vectorOf(type), 0)
@@ -400,13 +423,15 @@ Scalar EinsumEmitter::element(unsigned number, Place all, Cache &cache) {
   const Tile &tile = operand.tile;
   Scalar scalar;
   scalar.value = loadOperand(operand, tile.base, tile.element, all);
+  if (tile.codes)
+    scalar.value =
+        decode(b, tile.codes, scalar.value, tile.type.getElementType());
   if (tile.type.getElementType().isInteger(1))
     scalar.value = test(scalar.value);
   else if (isa<FloatType>(getElementTypeOrSelf(scalar.value)))
     scalar.value = b.convert(scalar.value, real);
   if (tile.isMasked() && masked)
-    scalar.present =
-        test(loadOperand(operand, tile.mask, b.getI8Type(), all));
+    scalar.present = test(loadOperand(operand, tile.mask, b.getI8Type(), all));
   return it->second = scalar;
 }
 
@@ -430,7 +455,8 @@ Scalar EinsumEmitter::point(Place place, Cache &cache) {
 
 /// Which lanes are inside the result; null: all.
 Value EinsumEmitter::lanesInside(int64_t column) {
-  if (!hasLanes() || (dims[lane].fixed >= 0 && dims[lane].fixed % t.lanes() == 0))
+  if (!hasLanes() ||
+      (dims[lane].fixed >= 0 && dims[lane].fixed % t.lanes() == 0))
     return {};
   Scalar lanes = coordinate(lane, {0, column});
   return b.compare(CmpIPredicate::slt, lanes.value,
@@ -463,11 +489,11 @@ void EinsumEmitter::storeResult(Place place, Value value, Value present) {
     return;
   // A whole tile has its mask too: a reader honours all masks or none.
   Value bytes =
-      present ? b.splat(arith::ExtUIOp::create(
-                            b, b.like(present.getType(), b.getI8Type()),
-                            present),
-                        value.getType())
-              : b.integer(b.like(value.getType(), b.getI8Type()), 1);
+      present
+          ? b.splat(arith::ExtUIOp::create(
+                        b, b.like(present.getType(), b.getI8Type()), present),
+                    value.getType())
+          : b.integer(b.like(value.getType(), b.getI8Type()), 1);
   t.store(bytes, tile.mask, offset);
 }
 
@@ -512,17 +538,38 @@ Value EinsumEmitter::combine(Value sum, Scalar point) {
   return point.present ? b.select(point.present, next, sum) : next;
 }
 
-/// The lanes of a reduced rank, combined.
-Value EinsumEmitter::acrossLanes(Value sum) {
+/// Lane i is sum i over all of its lanes. Two vectors become one in a step: of
+/// the lanes that differ in one bit, each has what its side's vector has.
+Value EinsumEmitter::acrossLanes(ArrayRef<Value> sums) {
   bool counts = *op.getMonoid() == Reduce::count;
-  for (int64_t width = t.lanes() / 2; width; width /= 2) {
-    SmallVector<int64_t> lanes;
-    for (int64_t lane = 0; lane < t.lanes(); ++lane)
-      lanes.push_back((lane + width) % t.lanes());
-    Value other = vector::ShuffleOp::create(b, sum, sum, lanes);
-    sum = counts ? b.add(sum, other) : combine(sum, {other, {}, {}, false});
-  }
-  return LLVM::ExtractElementOp::create(b, sum, b.i64(0));
+  auto join = [&](Value x, Value y) {
+    return counts ? b.add(x, y) : combine(x, {y, {}, {}, false});
+  };
+  int64_t lanes = t.lanes();
+  auto shuffle = [&](Value x, Value y, auto laneOf) -> Value {
+    SmallVector<int64_t> picks;
+    for (int64_t lane = 0; lane < lanes; ++lane)
+      picks.push_back(laneOf(lane));
+    return vector::ShuffleOp::create(b, x, y, picks);
+  };
+  int64_t count = llvm::PowerOf2Ceil(sums.size());
+  Values rest(sums);
+  rest.resize(count, sums.back());
+  for (int64_t bit = count / 2; bit; bit /= 2)
+    for (int64_t i = 0; i < bit; ++i) {
+      Value x = rest[i], y = rest[i + bit];
+      Value own = shuffle(
+          x, y, [&](int64_t lane) { return lane & bit ? lanes + lane : lane; });
+      Value other = shuffle(x, y, [&](int64_t lane) {
+        return lane & bit ? lanes + lane - bit : lane + bit;
+      });
+      rest[i] = join(own, other);
+    }
+  Value sum = rest.front();
+  for (int64_t bit = count; bit < lanes; bit *= 2)
+    sum =
+        join(sum, shuffle(sum, sum, [&](int64_t lane) { return lane ^ bit; }));
+  return sum;
 }
 
 EinsumEmitter::Values EinsumEmitter::emitReduced(size_t next, Values sums,
@@ -555,10 +602,34 @@ EinsumEmitter::Values EinsumEmitter::emitReduced(size_t next, Values sums,
     return sums;
   }
   Value whole = b.bitAnd(d.size, b.i64(-t.lanes()));
-  walk(b.i64(0), whole, t.lanes(), false);
+  // A line of what streams from memory in each round.
+  int64_t rounds = 1;
+  for (const Operand &operand : operands)
+    if (operand.tile.ahead && operand.isLast(lane))
+      rounds = std::max(rounds, vectorsPerLine(operand));
+  if (d.fixed < 0 || d.fixed % (rounds * t.lanes()))
+    rounds = 1;
+  sums = t.loop(b.i64(0), whole, rounds * t.lanes(), sums,
+                [&](Value counter, ValueRange in) {
+                  Values next(in);
+                  for (int64_t round = 0; round < rounds; ++round) {
+                    repetition = round;
+                    at[dim] = b.add(counter, b.i64(round * t.lanes()));
+                    next = emitReduced(reduced.size(), next, lanesInside);
+                  }
+                  repetition = 0;
+                  return next;
+                });
   if (d.fixed < 0 || d.fixed % t.lanes())
     walk(whole, d.size, t.lanes(), true);
   return sums;
+}
+
+/// What is in memory as it is accumulated.
+Value EinsumEmitter::asAccumulator(Value value) {
+  if (!op.getResult().getType().getElementType().isInteger(1))
+    return value;
+  return b.compare(CmpIPredicate::ne, value, b.integer(value.getType(), 0));
 }
 
 void EinsumEmitter::emitReduceBlock() {
@@ -567,29 +638,87 @@ void EinsumEmitter::emitReduceBlock() {
       for (int64_t c = 0; c < columns; ++c)
         body({r, c}, r * columns + c);
   };
-  bool isBool = op.getResult().getType().getElementType().isInteger(1);
-  auto loadInit = [&](Place place) {
-    Value value = loadOperand(*init, init->tile.base, init->tile.element, place);
-    return isBool ? b.compare(CmpIPredicate::ne, value,
-                              b.integer(value.getType(), 0))
-                  : value;
-  };
   Values sums(rows * columns);
   each([&](Place place, size_t i) {
-    sums[i] = init && !lanesReduced() ? loadInit(place) : identity();
+    sums[i] = init && !lanesReduced()
+                  ? asAccumulator(loadOperand(*init, init->tile.base,
+                                              init->tile.element, place))
+                  : identity();
   });
   sums = emitReduced(0, sums, {});
+  if (lanesReduced())
+    return storeAcrossLanes(sums);
   each([&](Place place, size_t i) {
-    Value sum = sums[i];
-    if (lanesReduced()) {
-      sum = acrossLanes(sum);
-      if (init && *op.getMonoid() == Reduce::count)
-        sum = b.add(sum, loadInit(place));
-      else if (init)
-        sum = combine(loadInit(place), {sum, {}, {}, false});
-    }
-    storeResult(place, toResult({sum, {}, {}, false}), {});
+    storeResult(place, toResult({sums[i], {}, {}, false}), {});
   });
+}
+
+/// The block's sums over their lanes, stored in runs of points that are
+/// neighbours in the result.
+void EinsumEmitter::storeAcrossLanes(ArrayRef<Value> sums) {
+  int64_t along = result.isLast(row) ? row : column;
+  if (!result.isLast(along) || (init && !init->isLast(along)))
+    along = -1;
+  struct Run {
+    Place place;
+    Values sums;
+  };
+  SmallVector<Run> runs;
+  auto add = [&](Place place, bool isNext) {
+    if (!isNext || int64_t(runs.back().sums.size()) == t.lanes())
+      runs.push_back({place, {}});
+    runs.back().sums.push_back(sums[place.row * columns + place.column]);
+  };
+  if (along == row)
+    for (int64_t c = 0; c < columns; ++c)
+      for (int64_t r = 0; r < rows; ++r)
+        add({r, c}, r > 0);
+  else
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t c = 0; c < columns; ++c)
+        add({r, c}, c > 0 && along >= 0);
+
+  for (size_t first = 0, last; first < runs.size(); first = last) {
+    Values together;
+    for (last = first; last < runs.size(); ++last) {
+      if (int64_t(together.size() + runs[last].sums.size()) > t.lanes())
+        break;
+      llvm::append_range(together, runs[last].sums);
+    }
+    Value whole = acrossLanes(together);
+    int64_t lane = 0;
+    for (const Run &run : ArrayRef(runs).slice(first, last - first)) {
+      storeRun(run.place, whole, lane, run.sums.size());
+      lane += run.sums.size();
+    }
+  }
+}
+
+/// `count` lanes of `whole` from `lane` on are the points from `place` on.
+void EinsumEmitter::storeRun(Place place, Value whole, int64_t lane,
+                             int64_t count) {
+  Value sum;
+  if (count == 1) {
+    sum = LLVM::ExtractElementOp::create(b, whole, b.i64(lane));
+  } else {
+    auto picks = llvm::to_vector(llvm::seq(lane, lane + count));
+    sum = vector::ShuffleOp::create(b, whole, whole, picks);
+  }
+  if (init) {
+    Type element = init->tile.element;
+    Type type = count == 1 ? element : VectorType::get({count}, element);
+    Values coordinates;
+    for (unsigned dim : init->dims)
+      coordinates.push_back(scalarCoordinate(dim, place));
+    Value start =
+        t.load(type, init->tile.base,
+               TileLowering::offset(b, coordinates, init->tile.strides));
+    start = asAccumulator(start);
+    sum = *op.getMonoid() == Reduce::count
+              ? b.add(sum, start)
+              : combine(start, {sum, {}, {}, false});
+  }
+  storeResult(place, toResult({sum, {}, {}, false}), {});
 }
 
 void cpu::emitTileEinsum(TileLowering &t, tile::EinsumOp op) {

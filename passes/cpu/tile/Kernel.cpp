@@ -1,6 +1,6 @@
 //===- Kernel.cpp - entry points of the lowering of tile kernels -*- C++ -*-==//
-#include "passes/cpu/tile/Lowering.h"
 #include "mlir/Transforms/RegionUtils.h"
+#include "passes/cpu/tile/Lowering.h"
 
 using namespace mlir;
 using namespace attn;
@@ -57,20 +57,24 @@ Value cpu::tileGridItems(CodeBuilder &b, tile::KernelOp kernel,
   return items;
 }
 
-void cpu::emitGrid(TileLowering &lowering, Value begin, Value end) {
+SmallVector<Value> cpu::gridCoordinates(TileLowering &lowering, Value item) {
   CodeBuilder &b = lowering.b;
+  SmallVector<StringAttr> grid = strings(lowering.kernel.getGrid());
+  SmallVector<Value> coordinates(grid.size());
+  Value rest = item;
+  for (size_t axis = grid.size(); axis-- > 0;) {
+    Value extent = lowering.outside.extent(grid[axis]);
+    coordinates[axis] =
+        axis ? Value(arith::RemSIOp::create(b, rest, extent)) : rest;
+    if (axis)
+      rest = arith::DivSIOp::create(b, rest, extent);
+  }
+  return coordinates;
+}
+
+void cpu::emitGrid(TileLowering &lowering, Value begin, Value end) {
   lowering.loop(begin, end, 1, [&](Value item) {
-    SmallVector<StringAttr> grid = strings(lowering.kernel.getGrid());
-    SmallVector<Value> coordinates(grid.size());
-    Value rest = item;
-    for (size_t axis = grid.size(); axis-- > 0;) {
-      Value extent = lowering.outside.extent(grid[axis]);
-      coordinates[axis] =
-          axis ? Value(arith::RemSIOp::create(b, rest, extent)) : rest;
-      if (axis)
-        rest = arith::DivSIOp::create(b, rest, extent);
-    }
-    lowering.emitPoint(coordinates);
+    lowering.emitPoint(gridCoordinates(lowering, item));
   });
 }
 

@@ -16,9 +16,8 @@ Type cpu::realOf(MLIRContext *ctx, TypeRange types) {
 /// Reals of the kernel's scalars: f64 as soon as a tile is.
 static Type realOfKernel(tile::KernelOp kernel) {
   SmallVector<Type> types;
-  kernel.getBody().walk([&](Operation *op) {
-    llvm::append_range(types, op->getResultTypes());
-  });
+  kernel.getBody().walk(
+      [&](Operation *op) { llvm::append_range(types, op->getResultTypes()); });
   return realOf(kernel.getContext(), types);
 }
 
@@ -104,9 +103,8 @@ void TileLowering::fillBytes(const Tile &tile, Value base, Value scalar) {
   Values low(tile.sizes.size() - 1, b.i64(0));
   nest(low, ArrayRef(tile.sizes).drop_back(), [&](ArrayRef<Value> at) {
     Value row = offset(b, at, tile.strides);
-    loop(b.i64(0), tile.sizes.back(), lanes(), [&](Value lane) {
-      store(vector, base, b.add(row, lane));
-    });
+    loop(b.i64(0), tile.sizes.back(), lanes(),
+         [&](Value lane) { store(vector, base, b.add(row, lane)); });
   });
 }
 
@@ -117,9 +115,8 @@ void TileLowering::fill(const Tile &tile, Value scalar, bool present) {
 }
 
 void TileLowering::settleMask(Tile &tile) {
-  b.ifThen(tile.whole, [&] {
-    fillBytes(tile, tile.mask, b.integer(b.getI8Type(), 1));
-  });
+  b.ifThen(tile.whole,
+           [&] { fillBytes(tile, tile.mask, b.integer(b.getI8Type(), 1)); });
   tile.whole = b.boolean(false);
 }
 
@@ -146,12 +143,15 @@ void TileLowering::copyTile(const Tile &from, const Tile &to) {
 // Operations
 //===----------------------------------------------------------------------===//
 
-void TileLowering::emitPoint(ValueRange coordinates) {
-  Block &body = kernel.getBody().front();
+void TileLowering::bindPoint(ValueRange coordinates) {
   for (auto [argument, coordinate] :
-       llvm::zip(body.getArguments(), coordinates))
+       llvm::zip(kernel.getBody().getArguments(), coordinates))
     scalars.bindCoordinate(argument, coordinate);
-  emitBlock(body);
+}
+
+void TileLowering::emitPoint(ValueRange coordinates) {
+  bindPoint(coordinates);
+  emitBlock(kernel.getBody().front());
 }
 
 void TileLowering::emit(Operation &op) {
@@ -179,8 +179,7 @@ Value TileLowering::integer(Value name) {
 
 Value TileLowering::holds(Value name) {
   Scalar scalar = scalars.lookup(name);
-  return scalar.present ? b.bitAnd(scalar.present, scalar.value)
-                        : scalar.value;
+  return scalar.present ? b.bitAnd(scalar.present, scalar.value) : scalar.value;
 }
 
 void TileLowering::startStates(tile::StreamOp stream) {
@@ -194,6 +193,25 @@ void TileLowering::startStates(tile::StreamOp stream) {
       copyTile(start, state);
     setTile(argument, state);
   }
+}
+
+void TileLowering::moveStates(tile::StreamOp stream) {
+  Block &body = stream.getBody().front();
+  SmallVector<std::pair<Tile, Tile>, 0> moves;
+  for (auto [i, next] : llvm::enumerate(body.back().getOperands())) {
+    Value argument = body.getArgument(i + 1);
+    Tile from = tile(next);
+    if (from.isMasked())
+      settleMask(from);
+    if (auto room = buffers.waitingRoom(b, stream, i, scratch)) {
+      copyTile(from, *room);
+      moves.emplace_back(*room, tile(argument));
+    } else if (!buffers.shareBuffer(argument, next)) {
+      moves.emplace_back(from, tile(argument));
+    }
+  }
+  for (auto &[from, to] : moves)
+    copyTile(from, to);
 }
 
 void TileLowering::finishStates(tile::StreamOp stream) {
@@ -212,40 +230,32 @@ void TileLowering::emitStream(tile::StreamOp stream) {
   auto outer = full;
   auto emitStep = [&] {
     emitBlock(body);
-    SmallVector<std::pair<Tile, Tile>, 0> moves;
-    for (auto [i, next] : llvm::enumerate(body.back().getOperands())) {
-      Value argument = body.getArgument(i + 1);
-      Tile from = tile(next);
-      if (from.isMasked())
-        settleMask(from);
-      if (auto room = buffers.waitingRoom(b, stream, i, scratch)) {
-        copyTile(from, *room);
-        moves.emplace_back(*room, tile(argument));
-      } else if (!buffers.shareBuffer(argument, next)) {
-        moves.emplace_back(from, tile(argument));
-      }
-    }
-    for (auto &[from, to] : moves)
-      copyTile(from, to);
+    moveStates(stream);
   };
-  loop(integer(stream.getLower()), integer(stream.getUpper()), 1,
-       [&](Value step) {
-         scalars.bindCoordinate(body.getArgument(0), step);
-         full = b.bitAnd(b.compare(CmpIPredicate::sge, step, fullLower),
-                         b.compare(CmpIPredicate::slt, step, fullUpper));
-         if (stream.getClassify().empty()) {
-           scalars.setFull(full);
-           return emitStep();
-         }
-         Block &classify = stream.getClassify().front();
-         scalars.bindCoordinate(classify.getArgument(0), step);
-         scalars.setFull({});
-         emitBlock(classify);
-         Value some = holds(classify.back().getOperand(0));
-         full = b.bitAnd(full, holds(classify.back().getOperand(1)));
-         scalars.setFull(full);
-         b.ifThen(some, emitStep);
-       });
+  Value lower = integer(stream.getLower()), upper = integer(stream.getUpper());
+  if (part && stream->getParentOp() == kernel) {
+    Value each = arith::CeilDivSIOp::create(
+        b, b.max(b.sub(upper, lower), b.i64(0)), part->count);
+    lower = b.min(b.add(lower, b.mul(part->number, each)), upper);
+    upper = b.min(b.add(lower, each), upper);
+  }
+  loop(lower, upper, 1, [&](Value step) {
+    scalars.bindCoordinate(body.getArgument(0), step);
+    full = b.bitAnd(b.compare(CmpIPredicate::sge, step, fullLower),
+                    b.compare(CmpIPredicate::slt, step, fullUpper));
+    if (stream.getClassify().empty()) {
+      scalars.setFull(full);
+      return emitStep();
+    }
+    Block &classify = stream.getClassify().front();
+    scalars.bindCoordinate(classify.getArgument(0), step);
+    scalars.setFull({});
+    emitBlock(classify);
+    Value some = holds(classify.back().getOperand(0));
+    full = b.bitAnd(full, holds(classify.back().getOperand(1)));
+    scalars.setFull(full);
+    b.ifThen(some, emitStep);
+  });
   full = outer;
   scalars.setFull(full);
   finishStates(stream);

@@ -24,15 +24,21 @@ class TileLowering {
 public:
   using Values = llvm::SmallVector<Value>;
 
-  TileLowering(CodeBuilder &b, TileSurroundings &outside,
-               tile::KernelOp kernel, TileBuffers &buffers, Value scratch);
+  TileLowering(CodeBuilder &b, TileSurroundings &outside, tile::KernelOp kernel,
+               TileBuffers &buffers, Value scratch);
 
   /// One grid point; `coordinates` are i64.
+  void bindPoint(mlir::ValueRange coordinates);
   void emitPoint(mlir::ValueRange coordinates);
   void emit(mlir::Operation &op);
 
   /// Asked first about every operation.
   TileHook *hook = nullptr;
+  /// Not null: part `number` of `count` of the steps of the kernel's streams.
+  struct Part {
+    Value number, count;
+  };
+  const Part *part = nullptr;
   CodeBuilder &b;
   TileSurroundings &outside;
   tile::KernelOp kernel;
@@ -77,6 +83,8 @@ public:
   void copyTile(const Tile &from, const Tile &to);
 
   void emitBlock(mlir::Block &block);
+  /// What `stream` yields becomes its states.
+  void moveStates(tile::StreamOp stream);
   /// The states of a stream are where they start.
   void startStates(tile::StreamOp stream);
   /// Results of a stream that has ended.
@@ -85,6 +93,9 @@ public:
   Value integer(Value scalar);
   /// A bool as i1; an absent one is false.
   Value holds(Value scalar);
+
+  /// Buffers of this kernel in other memory; returns the memory before.
+  Value useScratch(Value other) { return std::exchange(scratch, other); }
 
 private:
   void emitStream(tile::StreamOp stream);

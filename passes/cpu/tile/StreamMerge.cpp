@@ -1,10 +1,10 @@
 //===- StreamMerge.cpp - two states of a stream become one ------*- C++ -*-===//
-#include "passes/gpu/warp/StreamMerge.h"
+#include "passes/cpu/tile/StreamMerge.h"
 #include "mlir/Transforms/RegionUtils.h"
 
 using namespace mlir;
 using namespace attn;
-using namespace attn::gpu;
+using namespace attn;
 
 /// What `value` is made of, by operations on states alone.
 bool StreamMerge::collect(Value value, State &state, bool &readsNew) {

@@ -6,12 +6,12 @@
 //   repair_a(s, new states) op repair_a(t, new states).
 // The statistics come first; they need no repair.
 //===----------------------------------------------------------------------===//
-#ifndef ATTN_PASSES_GPU_WARP_STREAMMERGE_H
-#define ATTN_PASSES_GPU_WARP_STREAMMERGE_H
+#ifndef ATTN_PASSES_CPU_TILE_STREAMMERGE_H
+#define ATTN_PASSES_CPU_TILE_STREAMMERGE_H
 
 #include "dialect/tile/Tile.h"
 
-namespace attn::gpu {
+namespace attn {
 
 class StreamMerge {
 public:
@@ -35,5 +35,5 @@ private:
   llvm::SmallVector<mlir::Value> merged; // new states that are known
 };
 
-} // namespace attn::gpu
-#endif // ATTN_PASSES_GPU_WARP_STREAMMERGE_H
+} // namespace attn
+#endif // ATTN_PASSES_CPU_TILE_STREAMMERGE_H

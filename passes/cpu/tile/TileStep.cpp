@@ -2,6 +2,7 @@
 #include "passes/cpu/tile/TileStep.h"
 #include "passes/cpu/matrix/Amx.h"
 #include "passes/cpu/matrix/Stream.h"
+#include "passes/cpu/tile/Split.h"
 
 using namespace mlir;
 using namespace attn;
@@ -91,6 +92,60 @@ static void lowerMatrixStep(tile::KernelOp kernel, const MatrixRoles &roles,
   startGrid(step, kernel, lowering);
 }
 
+/// A step over the parts of all grid points, and one that merges them.
+static void lowerSplitStep(tile::KernelOp kernel, StreamSplit &split,
+                           CascadeLowering &lowering) {
+  auto frameExtent = [](Frame &frame) {
+    return [&frame](StringAttr rank) { return frame.extent(rank); };
+  };
+  lowering.requestScratch([=](CodeBuilder &b, Frame &frame) {
+    return b.mul(tileScratchBytes(b, kernel, frameExtent(frame)), b.i64(2));
+  });
+  unsigned slot = lowering.requestSlot([=](CodeBuilder &b, Frame &frame) {
+    Value points = tileGridItems(b, kernel, frameExtent(frame));
+    return split.memoryBytes(b, points, frameExtent(frame));
+  });
+  auto emit = [&](bool merges) {
+    return lowering.step([&](StepFunction &f) {
+      StepSurroundings outside(kernel, f);
+      auto extent = [&](StringAttr rank) { return outside.extent(rank); };
+      CodeBuilder &b = f.b;
+      TileBuffers buffers(kernel);
+      Value bytes = buffers.emitLayout(b, extent);
+      Value scratch = f.frame.scratch(b, f.worker);
+      Value memory = f.frame.slot(slot);
+      Value parts = split.parts(b, tileGridItems(b, kernel, extent), extent);
+      TileLowering code(b, outside, kernel, buffers, scratch);
+      code.loop(f.begin, f.end, 1, [&](Value item) {
+        if (merges)
+          return split.emitMerge(code, buffers, gridCoordinates(code, item),
+                                 item, parts, memory,
+                                 b.gep(b.getI8Type(), scratch, bytes));
+        Value point = arith::DivSIOp::create(b, item, parts);
+        split.emitPart(code, buffers, gridCoordinates(code, point), point,
+                       arith::RemSIOp::create(b, item, parts), parts, memory);
+      });
+    });
+  };
+  auto start = [&](func::FuncOp step, bool merges) {
+    lowering.parallelFor(
+        step,
+        [&](RunFunction &run) -> Value {
+          CodeBuilder &b = run.frame.prologue;
+          auto extent = frameExtent(run.frame);
+          Value points = tileGridItems(b, kernel, extent);
+          Value parts = split.parts(b, points, extent);
+          if (!merges)
+            return b.mul(points, parts);
+          return b.select(b.compare(arith::CmpIPredicate::sgt, parts, b.i64(1)),
+                          points, b.i64(0));
+        },
+        [&](RunFunction &run) { return run.b.i64(1); });
+  };
+  start(emit(/*merges=*/false), /*merges=*/false);
+  start(emit(/*merges=*/true), /*merges=*/true);
+}
+
 LogicalResult cpu::lowerTileStep(tile::KernelOp kernel,
                                  CascadeLowering &lowering) {
   if (failed(prepareTileKernel(kernel)))
@@ -100,6 +155,10 @@ LogicalResult cpu::lowerTileStep(tile::KernelOp kernel,
       lowerMatrixStep(kernel, roles, lowering);
       return success();
     }
+  if (auto split = StreamSplit::of(kernel)) {
+    lowerSplitStep(kernel, *split, lowering);
+    return success();
+  }
   lowering.requestScratch([kernel](CodeBuilder &b, Frame &frame) {
     return tileScratchBytes(
         b, kernel, [&](StringAttr rank) { return frame.extent(rank); });

@@ -53,6 +53,9 @@ void lowerTileKernelAt(CodeBuilder &b, tile::KernelOp kernel,
                        mlir::Value scratch);
 
 class TileLowering;
+/// The grid point of that number, row major.
+llvm::SmallVector<mlir::Value> gridCoordinates(TileLowering &lowering,
+                                               mlir::Value item);
 /// All of `begin` to `end`, row major, by `lowering`.
 void emitGrid(TileLowering &lowering, mlir::Value begin, mlir::Value end);
 
@@ -66,10 +69,9 @@ llvm::LogicalResult lowerTileStep(tile::KernelOp kernel,
 struct StepFunction;
 /// The kernel's grid points that have the coordinates `at`, in a step of the
 /// cascade; prepared, and with scratch memory of its own.
-void lowerTileKernelAt(
-    StepFunction &f, tile::KernelOp kernel,
-    const llvm::DenseMap<mlir::StringAttr, mlir::Value> &at,
-    mlir::Value scratch);
+void lowerTileKernelAt(StepFunction &f, tile::KernelOp kernel,
+                       const llvm::DenseMap<mlir::StringAttr, mlir::Value> &at,
+                       mlir::Value scratch);
 
 } // namespace attn::cpu
 #endif // ATTN_PASSES_CPU_TILE_TILETOCPU_H

@@ -7,7 +7,7 @@
 #define ATTN_PASSES_GPU_WARP_WARPROLES_H
 
 #include "passes/gpu/Contractions.h"
-#include "passes/gpu/warp/StreamMerge.h"
+#include "passes/cpu/tile/StreamMerge.h"
 
 namespace attn::gpu {
 
