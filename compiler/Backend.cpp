@@ -30,11 +30,14 @@ int attn::checkTarget(StringRef target, bool run) {
   auto options = codegenOptions(target);
   if (!options)
     return complain(ExitUsage, "--target " + toString(options.takeError()));
-  for (const Target *row : options->targets)
-    if (run && !attn_cpu_supports(row->name.data()))
-      return complain(ExitUnavailable,
-                      "this machine does not run code for " + row->name);
-  return ExitOk;
+  std::string names;
+  for (const Target *row : options->targets) {
+    if (!run || attn_cpu_supports(row->name.data()))
+      return ExitOk;
+    names += (names.empty() ? "" : ", ") + row->name.str();
+  }
+  return complain(ExitUnavailable,
+                  "this machine does not run code for " + names);
 }
 
 llvm::Expected<CodegenOptions> attn::codegenOptions(StringRef target) {
@@ -50,12 +53,32 @@ llvm::Expected<CodegenOptions> attn::codegenOptions(StringRef target) {
     options.targets.push_back(*host);
     return options;
   }
-  for (StringRef name : llvm::split(target, ',')) {
+  // What forces a version of a library at load decides what is compiled here.
+  const char *forced = std::getenv("ATTN_TARGET");
+  if (target == "native" && forced && *forced)
+    target = forced;
+  SmallVector<StringRef> names(llvm::split(target, ','));
+  if (target == "all") {
+    auto native = findTarget("native");
+    if (!native)
+      return native.takeError();
+    names.clear();
+    for (const Target &row : cpuTargets())
+      if (row.triple == (*native)->triple)
+        names.push_back(row.name);
+  }
+  for (StringRef name : names) {
     auto row = findTarget(name);
     if (!row)
       return row.takeError();
-    options.targets.push_back(*row);
+    if (!options.targets.empty() &&
+        (*row)->triple != options.targets.front()->triple)
+      return makeError("one library is for one architecture: " + target);
+    if (!llvm::is_contained(options.targets, *row))
+      options.targets.push_back(*row);
   }
+  // The first one that a machine runs is taken: rows are best first.
+  llvm::sort(options.targets);
   return options;
 }
 
@@ -87,22 +110,29 @@ static std::pair<unsigned, unsigned> fitOf(ModuleOp module,
   return {fit, most};
 }
 
+/// How kernels are tiled for a CPU.
+static TileSizes tilesFor(const Target &target) {
+  TileSizes tiles;
+  if (target.amx)
+    tiles.matrixLanes = 32;
+  return tiles;
+}
+
+static llvm::Expected<OwningOpRef<ModuleOp>>
+scheduleTiles(Program &program, const TileSizes &tiles) {
+  return transformed(program, [&](PassManager &passes) {
+    buildDerivation(passes, tiles);
+    buildSchedule(passes, tiles);
+  });
+}
+
 llvm::Expected<OwningOpRef<ModuleOp>> attn::schedule(Program &program,
                                                      StringRef target) {
-  auto withTiles = [&](const TileSizes &tiles) {
-    return transformed(program, [&](PassManager &passes) {
-      buildDerivation(passes, tiles);
-      buildSchedule(passes, tiles);
-    });
-  };
   if (!isGpuTarget(target)) {
     auto options = codegenOptions(target);
     if (!options)
       return options.takeError();
-    TileSizes tiles;
-    if (llvm::all_of(options->targets, [](auto *row) { return row->amx; }))
-      tiles.matrixLanes = 32;
-    return withTiles(tiles);
+    return scheduleTiles(program, tilesFor(*options->targets.front()));
   }
   auto gpu = findGpuTarget(target);
   if (!gpu)
@@ -110,7 +140,9 @@ llvm::Expected<OwningOpRef<ModuleOp>> attn::schedule(Program &program,
   OwningOpRef<ModuleOp> best;
   unsigned bestFit = 0;
   for (const GpuTile &tile : (*gpu)->tiles) {
-    auto module = withTiles({tile.stream, tile.lanes, /*pack=*/true});
+    auto module =
+        scheduleTiles(program, {tile.stream, tile.lanes, /*pack=*/true,
+                                /*packRows=*/false});
     if (!module)
       return module.takeError();
     auto [fit, most] = fitOf(**module, **gpu);
@@ -135,6 +167,20 @@ llvm::Expected<Generated> attn::generateCode(Program &program, StringRef target,
   auto scheduled = schedule(program, target);
   if (!scheduled)
     return scheduled.takeError();
+  // Versions that are tiled in another way than the one before.
+  std::vector<OwningOpRef<ModuleOp>> others;
+  ModuleOp last = **scheduled;
+  for (size_t i = 1; i < options->targets.size(); ++i) {
+    TileSizes tiles = tilesFor(*options->targets[i]);
+    if (tiles != tilesFor(*options->targets[i - 1])) {
+      auto other = scheduleTiles(program, tiles);
+      if (!other)
+        return other.takeError();
+      last = **other;
+      others.push_back(std::move(*other));
+    }
+    options->scheduled[options->targets[i]] = last;
+  }
   return generate(**scheduled, *options);
 }
 

@@ -76,7 +76,9 @@ llvm::Expected<Lowered> attn::lowerCascades(ModuleOp cascades,
     std::unique_ptr<cpu::KernelLowering> kernels;
     if (options.kernels)
       kernels = options.kernels(row);
-    for (auto cascade : cascades.getOps<CascadeOp>()) {
+    auto other = options.scheduled.find(target);
+    ModuleOp own = other == options.scheduled.end() ? cascades : other->second;
+    for (auto cascade : own.getOps<CascadeOp>()) {
       cpu::CascadeLowering lowering(cascade, *lowered.module, row,
                                     prefixOf(cascade, *target), kernels.get());
       if (failed(lowering.lower()))

@@ -12,12 +12,16 @@
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Support/CommandLine.h"
+#include <map>
 
 namespace attn {
 
 struct CodegenOptions {
   /// Best first; all of one architecture.
   std::vector<const Target *> targets;
+  /// What a target lowers instead of the cascades that are given: they may be
+  /// scheduled for another one.
+  std::map<const Target *, mlir::ModuleOp> scheduled;
   /// Who emits kernels as a whole; null: their definitions are emitted.
   std::function<std::unique_ptr<cpu::KernelLowering>(const cpu::CpuTarget &)>
       kernels;

@@ -30,8 +30,10 @@ cl::opt<std::string>
          cl::value_desc("STAGE"), cl::cat(category), cl::sub(compileSub));
 cl::opt<std::string>
     target("target",
-           cl::desc("native (default), x86-64, x86-64-v3, x86-64-v4, "
-                    "avx512fp16, amx, aarch64, cuda, cuda:sm_80, cuda:sm_90a"),
+           cl::desc("native (default; ATTN_TARGET if it is set), x86-64, "
+                    "x86-64-v3, x86-64-v4, avx512fp16, amx, aarch64, several "
+                    "of one architecture (a,b) or all of this machine's, cuda, "
+                    "cuda:sm_80, cuda:sm_90a"),
            cl::value_desc("TARGET"), cl::init("native"), cl::cat(category),
            cl::sub(compileSub), cl::sub(runSub), cl::sub(zooSub),
            cl::sub(explainSub));
