@@ -42,7 +42,7 @@ int64_t cpu::matrixScratchBytes(const MatrixRoles &roles) {
 MatrixStream::MatrixStream(TileLowering &t, const MatrixRoles &roles,
                            Value scratch, ArrayRef<Value> panels)
     : t(t), b(t.b), roles(roles), stream(roles.stream), layout(roles),
-      scratch(scratch), panels(panels) {}
+      scratch(scratch), panels(panels), reference(findReference(roles)) {}
 
 /// One of two places, by turns.
 Value MatrixStream::place(int64_t offset, int64_t bytes, Value step) {
@@ -194,7 +194,7 @@ void MatrixStream::moveStates() {
     t.copyTile(from, to);
 }
 
-static SmallVector<Value> nothing(Value, int64_t, SmallVector<Value> values) {
+MatrixStream::Values MatrixStream::nothing(Value, int64_t, Values values) {
   return values;
 }
 
@@ -218,104 +218,6 @@ void MatrixStream::serialStep(Value step) {
     Value to = t.tile(stream.getBody().getArgument(1 + p.state)).base;
     late(p, at, step, to, {}, nothing);
     correct(p, at, step, to);
-  }
-  moveStates();
-}
-
-void MatrixStream::pipeline(Value low, Value high) {
-  Value one = b.i64(1), last = b.sub(high, one);
-  auto accumulator = [&](const MatrixProduct &p) {
-    return t.tile(stream.getBody().getArgument(1 + p.state)).base;
-  };
-  auto spare = [&](const MatrixProduct &p) {
-    return place(layout.products[&p - roles.products.data()].spare);
-  };
-  Value full = b.boolean(true);
-  t.full = full;
-  t.scalars.setFull(full);
-  for (const MatrixProduct &p : roles.products)
-    if (!p.isLate)
-      early(p, left(p, low), low, {}, nothing);
-  enter(low);
-  loads();
-  showScores(low);
-  untilLastPhase(low, true);
-
-  // Pairs of rows for each quad of tile products.
-  int64_t quadsAll = 0, pairs = roles.rows / 2;
-  for (const MatrixProduct &p : roles.products)
-    quadsAll += p.columns / 32 * (p.depth / amx::tileDepth);
-  int64_t share = pairs / quadsAll;
-
-  t.loop(low, last, 1, [&](Value step) {
-    Value next = b.add(step, one);
-    Value before = b.max(b.sub(step, one), low);
-    // The step before the first one goes where nobody looks.
-    Value isFirst = b.compare(CmpIPredicate::eq, step, low);
-    SmallVector<Left> lefts;
-    SmallVector<Value> targets;
-    for (const MatrixProduct &p : roles.products) {
-      lefts.push_back(left(p, p.isLate ? before : next));
-      targets.push_back(p.isLate ? b.select(isFirst, spare(p), accumulator(p))
-                                 : Value());
-    }
-    enter(step);
-    showScores(step);
-    RowPhase phase = lastPhase(step, true);
-    Values sums = phase.begin();
-    int64_t quadsBefore = 0;
-    for (auto [p, at, to] : llvm::zip(roles.products, lefts, targets)) {
-      auto slice = [&](Value quad, int64_t part, Values carried) {
-        // Half of the rows after each half of the quad, if there are enough.
-        int64_t low = 0, high = share;
-        if (share >= 4)
-          (part ? low : high) = share / 2;
-        else if (part == 0)
-          high = 0;
-        Value first = b.mul(b.add(quad, b.i64(quadsBefore)), b.i64(share));
-        for (int64_t i = low; i < high; ++i)
-          carried = phase.pair(b.add(first, b.i64(i)), carried);
-        return carried;
-      };
-      sums = p.isLate ? late(p, at, before, to, sums, slice)
-                      : early(p, at, next, sums, slice);
-      quadsBefore += p.columns / 32 * (p.depth / amx::tileDepth);
-    }
-    if (share * quadsAll < pairs)
-      sums = phase.pairs(b.i64(share * quadsAll), b.i64(pairs), sums);
-    phase.end(sums);
-    emitAll(roles.lastOps);
-    for (auto [p, at, to] : llvm::zip(roles.products, lefts, targets))
-      if (p.isLate) {
-        correct(p, at, before, to);
-        repair(p);
-      }
-    moveStates();
-    enter(next);
-    loads();
-    showScores(next);
-    untilLastPhase(next, true);
-  });
-
-  // The last two late products and the last rows.
-  enter(last);
-  showScores(last);
-  runPhase(lastPhase(last, true));
-  emitAll(roles.lastOps);
-  Value before = b.max(b.sub(last, one), low);
-  Value isFirst = b.compare(CmpIPredicate::eq, last, low);
-  for (const MatrixProduct &p : roles.products) {
-    if (!p.isLate)
-      continue;
-    Value to = b.select(isFirst, spare(p), accumulator(p));
-    Left at = left(p, before);
-    late(p, at, before, to, {}, nothing);
-    correct(p, at, before, to);
-    enter(last);
-    repair(p);
-    at = left(p, last);
-    late(p, at, last, accumulator(p), {}, nothing);
-    correct(p, at, last, accumulator(p));
   }
   moveStates();
 }

@@ -8,6 +8,7 @@
 #define ATTN_PASSES_CPU_MATRIX_STREAM_H
 
 #include "passes/cpu/matrix/Panels.h"
+#include "passes/cpu/matrix/Reference.h"
 #include "passes/cpu/matrix/Rows.h"
 
 namespace attn::cpu {
@@ -52,6 +53,11 @@ private:
   void emitAll(llvm::ArrayRef<tile::EinsumOp> ops);
   void moveStates();
 
+  void keep();
+  void refer(Value step);
+  Value isPassed();
+  void settleReference(Value step);
+
   Left left(const MatrixProduct &p, Value step);
   Left copied(const MatrixProduct &p, const Storage &s, Values first);
   Values early(const MatrixProduct &p, const Left &left, Value step,
@@ -63,6 +69,7 @@ private:
              Value aStride, Value right, llvm::ArrayRef<Value> start,
              Value firstQuad, Values &carried, Slice slice,
              llvm::function_ref<void(llvm::ArrayRef<Value>)> end);
+  static Values nothing(Value, int64_t, Values values);
   void correct(const MatrixProduct &p, const Left &left, Value step, Value to);
   void repair(const MatrixProduct &p);
 
@@ -91,6 +98,8 @@ private:
   Value scratch;
   llvm::ArrayRef<Value> panels;
   llvm::DenseMap<Value, Tile> places;
+  /// Full steps keep a maximum for as long as it is large enough.
+  std::optional<Reference> reference;
 };
 
 } // namespace attn::cpu
