@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <new>
 #include <random>
 #include <thread>
 #include <vector>
@@ -55,9 +56,23 @@ inline double fmaPeak(int threads) {
   return best;
 }
 
+/// Tensors start at cache lines, as frameworks have them.
+template <typename T> struct LineAllocator {
+  using value_type = T;
+  T *allocate(size_t count) {
+    return static_cast<T *>(
+        ::operator new(count * sizeof(T), std::align_val_t(64)));
+  }
+  void deallocate(T *pointer, size_t) {
+    ::operator delete(pointer, std::align_val_t(64));
+  }
+  bool operator==(const LineAllocator &) const { return true; }
+};
+using Bytes = std::vector<char, LineAllocator<char>>;
+
 /// Random values of N(0,1) in f32 or, by dropping bits, bf16.
-inline std::vector<char> randomTensor(int64_t count, bool isHalf) {
-  std::vector<char> bytes(count * (isHalf ? 2 : 4));
+inline Bytes randomTensor(int64_t count, bool isHalf) {
+  Bytes bytes(count * (isHalf ? 2 : 4));
   std::mt19937 generator(1);
   std::normal_distribution<float> normal;
   for (int64_t i = 0; i < count; ++i) {

@@ -32,7 +32,7 @@ int main(int argc, char **argv) {
     const bool isHalf = std::strcmp(name, "causal_bf16") == 0;
     for (int64_t keys : {1024, 4096, 16384}) {
       int64_t shape[4] = {1, heads, keys, depth};
-      std::vector<char> data[4];
+      Bytes data[4];
       DLTensor tensors[4], *pointers[4];
       for (int i = 0; i < 4; ++i) {
         data[i] = randomTensor(heads * keys * depth, isHalf);

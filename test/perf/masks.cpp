@@ -62,7 +62,7 @@ int main(int argc, char **argv) {
   }
 
   int64_t shape[4] = {1, heads, keys, depth}, docShape[2] = {1, keys};
-  std::vector<char> data[4];
+  Bytes data[4];
   DLTensor tensors[5], *pointers[5];
   for (int i = 0; i < 4; ++i)
     data[i] = randomTensor(heads * keys * depth, false);

@@ -72,7 +72,7 @@ int main(int argc, char **argv) {
       const attn_entry_desc *entry = attn_library_find(library, c.name);
       int64_t heads = keys == 2048 ? 2 : 1,
               shape[4] = {1, heads, keys, c.depth};
-      std::vector<char> data[4];
+      Bytes data[4];
       DLTensor tensors[4], *pointers[4];
       for (int i = 0; i < 4; ++i) {
         data[i] = randomTensor(heads * keys * c.depth, true);
