@@ -35,13 +35,16 @@ void MatrixStream::refer(Value step) {
   for (auto [value, state] : reference->kept)
     t.setTile(value, places[value]);
   untilLastPhase(step, true);
+  runPhase(RowPhase(t, roles, reference->flags, t.full,
+                    [](const MatrixProduct &) { return Value(); }));
   Block &body = stream.getBody().front();
   for (auto [i, next] : llvm::enumerate(body.back().getOperands())) {
     auto op = next.getDefiningOp<tile::EinsumOp>();
     const Tile &to = t.tile(body.getArgument(1 + i));
     if (const MatrixProduct *p = roles.product(op))
       repair(*p);
-    else if (op == reference->maximum)
+    else if (op == reference->maximum ||
+             llvm::is_contained(reference->flags.reductions, op))
       t.copyTile(t.tile(next), to);
     else if (t.tile(op.getInit()).base != to.base)
       t.copyTile(t.tile(op.getInit()), to);
@@ -65,6 +68,12 @@ Value MatrixStream::isPassed() {
                                   b.real(reals, largestWeight)));
     good = b.both(good, b.compare(CmpIPredicate::sgt, at(most),
                                   b.real(reals, -INFINITY)));
+    for (tile::EinsumOp op : reference->flags.reductions) {
+      Type bytes = t.vectorOf(b.getI8Type());
+      Value flag = t.load(bytes, t.tile(op.getInit()).base, b.i64(lane));
+      good =
+          b.both(good, b.compare(CmpIPredicate::ne, flag, b.integer(bytes, 0)));
+    }
   }
   return b.bitNot(
       vector::ReductionOp::create(b, vector::CombiningKind::AND, good));

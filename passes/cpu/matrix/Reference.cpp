@@ -351,12 +351,10 @@ std::optional<Reference> cpu::findReference(const MatrixRoles &roles) {
         !stateOf(op.getResult()))
       continue;
     auto weights = op.getTiles()[0].getDefiningOp<tile::EinsumOp>();
-    auto power = weights ? weights.getMap()
-                               .front()
-                               .back()
-                               .getOperand(0)
-                               .getDefiningOp<MapOp>()
-                         : MapOp();
+    MapOp power;
+    if (weights)
+      power =
+          weights.getMap().front().back().getOperand(0).getDefiningOp<MapOp>();
     if (power && (power.getFn() == Fn::exp || power.getFn() == Fn::exp2) &&
         llvm::all_of(last.factors, [&](const MatrixProduct *p) {
           return p->right == op.getTiles()[0];
@@ -389,6 +387,17 @@ std::optional<Reference> cpu::findReference(const MatrixRoles &roles) {
     if (!op || !op.getMonoid() || !op.getInit() ||
         folded.lookup(op.getInit()).value != state)
       return std::nullopt;
+  }
+  r.rows.factors = last.factors;
+  for (tile::EinsumOp op : last.reductions) {
+    auto state = stateOf(op.getResult());
+    if (*op.getMonoid() == Reduce::any && state &&
+        op.getInit() == body.getArgument(1 + *state)) {
+      r.flags.reductions.push_back(op);
+      r.kept[op.getResult()] = op.getInit();
+    } else {
+      r.rows.reductions.push_back(op);
+    }
   }
   for (tile::EinsumOp op : last.laneOps)
     if (r.kept.contains(op.getResult()) ||

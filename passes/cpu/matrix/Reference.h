@@ -21,6 +21,9 @@ struct Reference {
   tile::EinsumOp mass;
   /// Values of a step that are states where the maximum is kept.
   llvm::DenseMap<mlir::Value, mlir::Value> kept;
+  /// Rows of a step that keeps it: without what a state says for good, whether
+  /// any point was there; and the rows that ask that.
+  MatrixRoles::Phase rows, flags;
   /// Lane operations that nobody needs then.
   llvm::DenseSet<mlir::Operation *> idle;
 };

@@ -19,17 +19,19 @@ Value cpu::packPair(CodeBuilder &b, Value even, Value odd) {
   auto rounded = [&](Value x) {
     return b.add(arith::BitcastOp::create(b, ints, x), b.integer(ints, 0x8000));
   };
-  // LLVM would make one slow permutation of a shift that it knows and the rest.
+  // The upper halves moved down by bytes: shifts of words compete with
+  // products, and LLVM would make one slow permutation of a shuffle that it
+  // knows.
   Value low =
       LLVM::InlineAsmOp::create(
-          b, ints, ValueRange{rounded(even)}, "vpsrld $$16, $1, $0", "=v,v",
+          b, ints, ValueRange{rounded(even)}, "vpsrldq $$2, $1, $0", "=v,v",
           /*has_side_effects=*/false,
           /*is_align_stack=*/false, LLVM::TailCallKind::None,
           LLVM::AsmDialectAttr::get(b.getContext(), LLVM::AsmDialect::AD_ATT),
           ArrayAttr())
           .getResult(0);
   return b.bitOr(b.bitAnd(rounded(odd), b.integer(ints, int32_t(0xffff0000))),
-                 low);
+                 b.bitAnd(low, b.integer(ints, 0xffff)));
 }
 
 RowPhase::RowPhase(TileLowering &t, const MatrixRoles &roles,

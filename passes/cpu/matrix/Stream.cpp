@@ -118,7 +118,8 @@ void MatrixStream::emitAll(ArrayRef<tile::EinsumOp> ops) {
 
 RowPhase MatrixStream::lastPhase(Value step, bool isFull) {
   return RowPhase(
-      t, roles, roles.phases.back(), isFull ? b.boolean(true) : Value(),
+      t, roles, reference && isFull ? reference->rows : roles.phases.back(),
+      isFull ? b.boolean(true) : Value(),
       [this, step](const MatrixProduct &p) { return factor(p, step); });
 }
 
