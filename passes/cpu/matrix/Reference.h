@@ -2,8 +2,7 @@
 // Where a kernel's results are the same whatever finite number a stream's
 // running maximum is, a step may keep the one it has: its weights are then
 // larger than 1 where a score has passed it, which floating point bears until
-// they are very large. Proven by following what a shift of that state does:
-// values stay, move by a multiple of the shift, or scale by its exponential.
+// they are very large.
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_PASSES_CPU_MATRIX_REFERENCE_H
 #define ATTN_PASSES_CPU_MATRIX_REFERENCE_H
