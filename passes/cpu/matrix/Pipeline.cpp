@@ -83,6 +83,19 @@ Value MatrixStream::isPassed() {
 void MatrixStream::settleReference(Value step) {
   enter(step);
   b.ifThen(isPassed(), [&] {
+    // The ring has rows of the next step by now.
+    for (auto [p, offsets] : llvm::zip(roles.products, layout.products)) {
+      if (p.isLate)
+        continue;
+      Value again = place(offsets.again);
+      int64_t bytes = Ring(roles, p).blockBytes;
+      auto to = [&](Value block) {
+        return b.gep(b.getI8Type(), again, b.mul(block, b.i64(bytes)));
+      };
+      early(p, left(p, step), to, {}, nothing);
+    }
+    enter(step);
+    showScores(step, /*isAgain=*/true);
     refer(step);
     runPhase(lastPhase(step, true));
   });
@@ -105,7 +118,7 @@ void MatrixStream::pipeline(Value low, Value high) {
   t.scalars.setFull(full);
   for (const MatrixProduct &p : roles.products)
     if (!p.isLate)
-      early(p, left(p, low), low, {}, nothing);
+      earlyOf(p, left(p, low), low, {}, nothing);
   enter(low);
   loads();
   showScores(low);
@@ -114,11 +127,7 @@ void MatrixStream::pipeline(Value low, Value high) {
   else
     untilLastPhase(low, true);
 
-  // Pairs of rows for each quad of tile products.
-  int64_t quadsAll = 0, pairs = roles.rows / 2;
-  for (const MatrixProduct &p : roles.products)
-    quadsAll += p.columns / 32 * (p.depth / amx::tileDepth);
-  int64_t share = pairs / quadsAll;
+  int64_t share = pairsOfQuad(roles);
 
   t.loop(low, last, 1, [&](Value step) {
     Value next = b.add(step, one);
@@ -148,16 +157,21 @@ void MatrixStream::pipeline(Value low, Value high) {
         else if (part == 0)
           high = 0;
         Value first = b.mul(b.add(quad, b.i64(quadsBefore)), b.i64(share));
-        for (int64_t i = low; i < high; ++i)
-          carried = phase.pair(b.add(first, b.i64(i)), carried);
+        for (int64_t i = low; i < high; ++i) {
+          Value pair = b.add(first, b.i64(i));
+          if (i == low || Ring::rows / 2 % share)
+            seek(pair);
+          carried = phase.pair(pair, carried);
+        }
         return carried;
       };
       sums = p.isLate ? late(p, at, before, to, sums, slice)
-                      : early(p, at, next, sums, slice);
-      quadsBefore += p.columns / 32 * (p.depth / amx::tileDepth);
+                      : earlyOf(p, at, next, sums, slice);
+      quadsBefore += quadsOf(p);
     }
-    if (share * quadsAll < pairs)
-      sums = phase.pairs(b.i64(share * quadsAll), b.i64(pairs), sums);
+    if (int64_t pairs = roles.rows / 2; share * quadsBefore < pairs)
+      sums = phase.pairs(b.i64(share * quadsBefore), b.i64(pairs), sums,
+                         [this](Value pair) { seek(pair); });
     phase.end(sums);
     emitAll(roles.lastOps);
     for (auto [p, at, to] : llvm::zip(roles.products, lefts, targets))

@@ -133,10 +133,10 @@ static SmallVector<Value> corners(CodeBuilder &b, Value base, Value row,
 }
 
 MatrixStream::Values MatrixStream::early(const MatrixProduct &p,
-                                         const Left &left, Value step,
+                                         const Left &left, Target to,
                                          Values carried, Slice slice) {
   Value right = place(layout.products[&p - roles.products.data()].right);
-  Value to = scores(p, step), stride = b.i64(roles.lanes * 4);
+  Value stride = b.i64(roles.lanes * 4);
   int64_t depthTiles = p.depth / amx::tileDepth;
   return t.loop(
       b.i64(0), b.i64(p.columns / 32), 1, carried,
@@ -152,12 +152,24 @@ MatrixStream::Values MatrixStream::early(const MatrixProduct &p,
         };
         quads(p, a, left.stride, right, zeros, b.mul(block, b.i64(depthTiles)),
               rest, slice, [&](ArrayRef<Value> sums) {
-                for (auto [sum, pointer] :
-                     llvm::zip(sums, corners(b, to, row, roles.lanes)))
+                auto places = corners(b, to(block), b.i64(0), roles.lanes);
+                for (auto [sum, pointer] : llvm::zip(sums, places))
                   amx::store(b, sum, pointer, stride);
               });
         return rest;
       });
+}
+
+MatrixStream::Values MatrixStream::earlyOf(const MatrixProduct &p,
+                                           const Left &left, Value step,
+                                           Values carried, Slice slice) {
+  Ring ring(roles, p);
+  Value base = place(layout.products[&p - roles.products.data()].scores);
+  Value first = ring.first(b, step);
+  auto to = [&](Value block) {
+    return b.gep(b.getI8Type(), base, ring.offset(b, first, block));
+  };
+  return early(p, left, to, std::move(carried), slice);
 }
 
 MatrixStream::Values MatrixStream::late(const MatrixProduct &p,

@@ -320,9 +320,12 @@ RowPhase::Values RowPhase::pair(Value pair, Values sums) {
   return sums;
 }
 
-RowPhase::Values RowPhase::pairs(Value low, Value high, Values sums) {
-  return t.loop(low, high, 1, sums,
-                [&](Value at, ValueRange in) { return pair(at, Values(in)); });
+RowPhase::Values RowPhase::pairs(Value low, Value high, Values sums,
+                                 function_ref<void(Value)> before) {
+  return t.loop(low, high, 1, sums, [&](Value at, ValueRange in) {
+    before(at);
+    return pair(at, Values(in));
+  });
 }
 
 void RowPhase::end(Values sums) {

@@ -34,8 +34,9 @@ public:
   Values begin();
   /// Rows 2 * pair and the next one.
   Values pair(Value pair, Values sums);
-  /// Pairs [low, high) in a loop.
-  Values pairs(Value low, Value high, Values sums);
+  /// Pairs [low, high) in a loop; `before` each is called.
+  Values pairs(Value low, Value high, Values sums,
+               llvm::function_ref<void(Value)> before);
   /// The reductions' results.
   void end(Values sums);
 

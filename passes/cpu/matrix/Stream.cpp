@@ -28,7 +28,8 @@ MatrixStream::Layout::Layout(const MatrixRoles &roles) {
       offsets.spare = take(p.columns * roles.lanes * 4);
     } else {
       offsets.right = take(p.depth * roles.lanes * 2);
-      offsets.scores = take(2 * roles.rows * roles.lanes * 4);
+      offsets.scores = take(Ring(roles, p).bytes());
+      offsets.again = take(roles.rows * roles.lanes * 4);
       offsets.copy = take(p.columns * p.depth * 2);
     }
     products.push_back(offsets);
@@ -55,19 +56,31 @@ Value MatrixStream::factor(const MatrixProduct &p, Value step) {
                roles.rows * roles.lanes * 2, step);
 }
 
-Value MatrixStream::scores(const MatrixProduct &p, Value step) {
-  return place(layout.products[&p - roles.products.data()].scores,
-               roles.rows * roles.lanes * 4, step);
-}
-
-/// Rows read the early products of `step`.
-void MatrixStream::showScores(Value step) {
-  for (const MatrixProduct &p : roles.products) {
+void MatrixStream::showScores(Value step, bool isAgain) {
+  shown.resize(roles.products.size());
+  for (auto [p, offsets, first] :
+       llvm::zip(roles.products, layout.products, shown)) {
     if (p.isLate)
       continue;
     Tile tile = t.buffer(p.op->getResult(0));
-    tile.base = scores(p, step);
+    tile.base = place(isAgain ? offsets.again : offsets.scores);
     tile.strides = {b.i64(roles.lanes), b.i64(1)};
+    t.setTile(p.op->getResult(0), tile);
+    first = isAgain ? Value() : Ring(roles, p).first(b, step);
+  }
+}
+
+void MatrixStream::seek(Value pair) {
+  for (auto [p, offsets, first] :
+       llvm::zip(roles.products, layout.products, shown)) {
+    if (p.isLate || !first)
+      continue;
+    Ring ring(roles, p);
+    Value number = arith::DivUIOp::create(b, pair, b.i64(Ring::rows / 2));
+    Value offset = b.sub(ring.offset(b, first, number),
+                         b.mul(number, b.i64(ring.blockBytes)));
+    Tile tile = t.tile(p.op->getResult(0));
+    tile.base = b.gep(b.getI8Type(), place(offsets.scores), offset);
     t.setTile(p.op->getResult(0), tile);
   }
 }
@@ -127,7 +140,8 @@ void MatrixStream::runPhase(RowPhase phase) {
   if (phase.isEmpty())
     return;
   Values sums = phase.begin();
-  phase.end(phase.pairs(b.i64(0), b.i64(roles.rows / 2), sums));
+  phase.end(phase.pairs(b.i64(0), b.i64(roles.rows / 2), sums,
+                        [this](Value pair) { seek(pair); }));
 }
 
 void MatrixStream::untilLastPhase(Value step, bool isFull) {
@@ -206,7 +220,7 @@ void MatrixStream::serialStep(Value step) {
   loads();
   for (const MatrixProduct &p : roles.products)
     if (!p.isLate)
-      early(p, left(p, step), step, {}, nothing);
+      earlyOf(p, left(p, step), step, {}, nothing);
   showScores(step);
   untilLastPhase(step, false);
   runPhase(lastPhase(step, false));

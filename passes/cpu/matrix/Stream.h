@@ -9,6 +9,7 @@
 
 #include "passes/cpu/matrix/Panels.h"
 #include "passes/cpu/matrix/Reference.h"
+#include "passes/cpu/matrix/Ring.h"
 #include "passes/cpu/matrix/Rows.h"
 
 namespace attn::cpu {
@@ -60,8 +61,13 @@ private:
 
   Left left(const MatrixProduct &p, Value step);
   Left copied(const MatrixProduct &p, const Storage &s, Values first);
-  Values early(const MatrixProduct &p, const Left &left, Value step,
+  /// `to`: the place of a block of 32 rows.
+  using Target = llvm::function_ref<Value(Value block)>;
+  Values early(const MatrixProduct &p, const Left &left, Target to,
                Values carried, Slice slice);
+  /// Into the ring.
+  Values earlyOf(const MatrixProduct &p, const Left &left, Value step,
+                 Values carried, Slice slice);
   Values late(const MatrixProduct &p, const Left &left, Value step, Value to,
               Values carried, Slice slice);
   /// One block of 2 x 2 tiles over `depth` tiles.
@@ -76,12 +82,15 @@ private:
   Value place(int64_t offset) { return b.gep(b.getI8Type(), scratch, offset); }
   Value place(int64_t offset, int64_t bytes, Value step);
   Value factor(const MatrixProduct &p, Value step);
-  Value scores(const MatrixProduct &p, Value step);
-  void showScores(Value step);
+  /// Rows read the early products of `step`, from the ring or one after the
+  /// other from where they were computed again.
+  void showScores(Value step, bool isAgain = false);
+  /// The next rows are those from `pair` on to the end of its block.
+  void seek(Value pair);
 
   /// In bytes from the start of our scratch memory.
   struct Offsets {
-    int64_t right = 0, scores = 0, copy = 0, factor = 0, spare = 0;
+    int64_t right = 0, scores = 0, again = 0, copy = 0, factor = 0, spare = 0;
   };
   struct Layout {
     std::vector<Offsets> products;
@@ -98,6 +107,8 @@ private:
   Value scratch;
   llvm::ArrayRef<Value> panels;
   llvm::DenseMap<Value, Tile> places;
+  /// By product: where the ring has the first row of the step that is read.
+  std::vector<Value> shown;
   /// Full steps keep a maximum for as long as it is large enough.
   std::optional<Reference> reference;
 };
