@@ -135,8 +135,7 @@ static SmallVector<Value> corners(CodeBuilder &b, Value base, Value row,
 MatrixStream::Values MatrixStream::early(const MatrixProduct &p,
                                          const Left &left, Target to,
                                          Values carried, Slice slice) {
-  Value right = place(layout.products[&p - roles.products.data()].right);
-  Value stride = b.i64(roles.lanes * 4);
+  Value right = this->right(p), stride = b.i64(roles.lanes * 4);
   int64_t depthTiles = p.depth / amx::tileDepth;
   return t.loop(
       b.i64(0), b.i64(p.columns / 32), 1, carried,

@@ -14,12 +14,13 @@ using arith::CmpIPredicate;
 //===----------------------------------------------------------------------===//
 
 MatrixStream::Layout::Layout(const MatrixRoles &roles) {
-  auto take = [&](int64_t size) {
+  auto takeOf = [](int64_t &bytes, int64_t size) {
     int64_t offset = bytes;
     // A few lines apart, so that they do not start in the same sets.
     bytes += (size + 63) / 64 * 64 + 5 * 64;
     return offset;
   };
+  auto take = [&](int64_t size) { return takeOf(bytes, size); };
   zeros = take(64);
   for (const MatrixProduct &p : roles.products) {
     Offsets offsets;
@@ -27,7 +28,7 @@ MatrixStream::Layout::Layout(const MatrixRoles &roles) {
       offsets.factor = take(2 * roles.rows * roles.lanes * 2);
       offsets.spare = take(p.columns * roles.lanes * 4);
     } else {
-      offsets.right = take(p.depth * roles.lanes * 2);
+      offsets.right = takeOf(pointBytes, p.depth * roles.lanes * 2);
       offsets.scores = take(Ring(roles, p).bytes());
       offsets.again = take(roles.rows * roles.lanes * 4);
       offsets.copy = take(p.columns * p.depth * 2);
@@ -36,14 +37,24 @@ MatrixStream::Layout::Layout(const MatrixRoles &roles) {
   }
 }
 
-int64_t cpu::matrixScratchBytes(const MatrixRoles &roles) {
-  return MatrixStream::Layout(roles).bytes;
+int64_t MatrixStream::pointBytes(const MatrixRoles &roles) {
+  return Layout(roles).pointBytes;
+}
+
+int64_t MatrixStream::scratchBytes(const MatrixRoles &roles) {
+  return Layout(roles).bytes;
 }
 
 MatrixStream::MatrixStream(TileLowering &t, const MatrixRoles &roles,
-                           Value scratch, ArrayRef<Value> panels)
+                           Value point, Value scratch, ArrayRef<Value> panels)
     : t(t), b(t.b), roles(roles), stream(roles.stream), layout(roles),
-      scratch(scratch), panels(panels), reference(findReference(roles)) {}
+      point(point), scratch(scratch), panels(panels),
+      reference(findReference(roles)) {}
+
+Value MatrixStream::right(const MatrixProduct &p) {
+  return b.gep(b.getI8Type(), point,
+               layout.products[&p - roles.products.data()].right);
+}
 
 /// One of two places, by turns.
 Value MatrixStream::place(int64_t offset, int64_t bytes, Value step) {
@@ -244,13 +255,11 @@ void MatrixStream::serialStep(Value step) {
 /// Right operands from before the stream, in pairs of rows.
 void MatrixStream::prepare() {
   Type reals = t.vectorOf(b.getF32Type());
-  t.store(b.integer(t.vectorOf(b.getI32Type()), 0), place(layout.zeros),
-          b.i64(0));
   for (const MatrixProduct &p : roles.products) {
     if (p.isLate)
       continue;
     const Tile &tile = t.tile(p.right);
-    Value to = place(layout.products[&p - roles.products.data()].right);
+    Value to = right(p);
     t.loop(b.i64(0), b.i64(p.depth / 2), 1, [&](Value pair) {
       for (int64_t lane = 0; lane < roles.lanes; lane += t.lanes()) {
         Value rows[2];
@@ -267,18 +276,63 @@ void MatrixStream::prepare() {
   }
 }
 
-void MatrixStream::emitStream() {
-  t.startStates(stream);
-  placeTiles();
-  prepare();
+std::pair<Value, Value> MatrixStream::range() {
   Value lower = t.integer(stream.getLower());
-  Value upper = b.max(t.integer(stream.getUpper()), lower);
+  return {lower, b.max(t.integer(stream.getUpper()), lower)};
+}
+
+std::pair<Value, Value> MatrixStream::start() {
+  for (Operation &op : *stream->getBlock()) {
+    if (&op == stream.getOperation())
+      break;
+    // Other pieces of code look for tiles in their own memory.
+    if (auto load = dyn_cast<tile::LoadOp>(op))
+      emitTileLoad(t, load, /*mayView=*/false);
+    else
+      t.emit(op);
+    for (Value result : op.getResults())
+      if (isa<tile::TileType>(result.getType()))
+        if (Tile tile = t.tile(result); tile.isMasked()) {
+          t.settleMask(tile);
+          t.setTile(result, tile);
+        }
+  }
+  t.startStates(stream);
+  prepare();
+  return range();
+}
+
+void MatrixStream::resume() {
+  for (Operation &op : *stream->getBlock()) {
+    if (&op == stream.getOperation())
+      break;
+    if (isa<tile::StoreOp>(op))
+      continue;
+    if (op.getNumResults() && isa<tile::TileType>(op.getResult(0).getType()))
+      t.setTile(op.getResult(0), t.buffer(op.getResult(0)));
+    else
+      t.scalars.emit(&op);
+  }
+  for (Value state : stream.getBody().getArguments().drop_front())
+    t.setTile(state, t.buffer(state));
+}
+
+void MatrixStream::run(Value low, Value high) {
+  placeTiles();
+  t.store(b.integer(t.vectorOf(b.getI32Type()), 0), place(layout.zeros),
+          b.i64(0));
+  auto clip = [&](Value x) { return b.min(b.max(x, low), high); };
+  auto [lower, upper] = range();
   Value fullLower = upper, fullUpper = upper;
   if (!roles.isClassified) {
     fullLower = b.min(b.max(t.integer(stream.getFullLower()), lower), upper);
     fullUpper =
         b.min(b.max(t.integer(stream.getFullUpper()), fullLower), upper);
   }
+  lower = clip(lower);
+  upper = clip(upper);
+  fullLower = clip(fullLower);
+  fullUpper = clip(fullUpper);
   auto outer = t.full;
   auto serial = [&](Value low, Value high) {
     t.loop(low, high, 1, [&](Value step) {
@@ -307,12 +361,14 @@ void MatrixStream::emitStream() {
   }
   t.full = outer;
   t.scalars.setFull(outer);
-  t.finishStates(stream);
 }
 
-bool MatrixStream::emit(Operation &op) {
-  if (&op != stream.getOperation())
-    return false;
-  emitStream();
-  return true;
+void MatrixStream::finish() {
+  t.finishStates(stream);
+  bool isAfter = false;
+  for (Operation &op : *stream->getBlock()) {
+    if (isAfter)
+      t.emit(op);
+    isAfter |= &op == stream.getOperation();
+  }
 }

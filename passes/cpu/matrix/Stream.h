@@ -14,19 +14,26 @@
 
 namespace attn::cpu {
 
-/// Bytes of scratch memory beside the tiles'.
-int64_t matrixScratchBytes(const MatrixRoles &roles);
-
-class MatrixStream : public TileHook {
+class MatrixStream {
   using Value = mlir::Value;
   using Values = llvm::SmallVector<Value>;
 
 public:
+  /// Memory of a grid point beside its tiles, and of a worker.
+  static int64_t pointBytes(const MatrixRoles &roles);
+  static int64_t scratchBytes(const MatrixRoles &roles);
   /// `panels`: memory of the turned operands, by product.
-  MatrixStream(TileLowering &t, const MatrixRoles &roles, Value scratch,
-               llvm::ArrayRef<Value> panels);
+  MatrixStream(TileLowering &t, const MatrixRoles &roles, Value point,
+               Value scratch, llvm::ArrayRef<Value> panels);
 
-  bool emit(mlir::Operation &op) override;
+  /// What is before the stream; the range of its steps.
+  std::pair<Value, Value> start();
+  /// The tiles are where another piece of code for the same point left them.
+  void resume();
+  /// Those of its steps that are in [low, high).
+  void run(Value low, Value high);
+  /// What is after the stream.
+  void finish();
 
 private:
   /// Where a product's left operand is in this step.
@@ -37,7 +44,8 @@ private:
   /// Code between the instructions of a product.
   using Slice = llvm::function_ref<Values(Value quad, int64_t part, Values)>;
 
-  void emitStream();
+  /// The stream's range, at least empty.
+  std::pair<Value, Value> range();
   void prepare();
   void enter(Value step);
   void serialStep(Value step);
@@ -81,6 +89,7 @@ private:
 
   Value place(int64_t offset) { return b.gep(b.getI8Type(), scratch, offset); }
   Value place(int64_t offset, int64_t bytes, Value step);
+  Value right(const MatrixProduct &p);
   Value factor(const MatrixProduct &p, Value step);
   /// Rows read the early products of `step`, from the ring or one after the
   /// other from where they were computed again.
@@ -88,23 +97,22 @@ private:
   /// The next rows are those from `pair` on to the end of its block.
   void seek(Value pair);
 
-  /// In bytes from the start of our scratch memory.
+  /// In bytes from the start of our scratch memory; `right` of the point's.
   struct Offsets {
     int64_t right = 0, scores = 0, again = 0, copy = 0, factor = 0, spare = 0;
   };
   struct Layout {
     std::vector<Offsets> products;
-    int64_t zeros = 0, bytes = 0;
+    int64_t zeros = 0, bytes = 0, pointBytes = 0;
     explicit Layout(const MatrixRoles &roles);
   };
-  friend int64_t matrixScratchBytes(const MatrixRoles &roles);
 
   TileLowering &t;
   CodeBuilder &b;
   const MatrixRoles &roles;
   tile::StreamOp stream;
   Layout layout;
-  Value scratch;
+  Value point, scratch;
   llvm::ArrayRef<Value> panels;
   llvm::DenseMap<Value, Tile> places;
   /// By product: where the ring has the first row of the step that is read.

@@ -487,7 +487,7 @@ void TileCopy::emitStore() {
 void cpu::emitTileLoad(TileLowering &t, tile::LoadOp op, bool mayView) {
   const Storage &s = t.outside.storage(op.getTensor());
   TileCopy copy(t, s, t.buffer(op.getResult()), op.getIndices(), true);
-  bool codes = mayView && !t.hook && mayKeepCodes(op, s.element);
+  bool codes = mayView && mayKeepCodes(op, s.element);
   if (codes)
     copy.keepCodes();
   copy.emitLoad(op.getResult(), mayView && (mayBeView(op, s.element) || codes));

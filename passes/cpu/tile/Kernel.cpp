@@ -72,7 +72,8 @@ SmallVector<Value> cpu::gridCoordinates(TileLowering &lowering, Value item) {
   return coordinates;
 }
 
-void cpu::emitGrid(TileLowering &lowering, Value begin, Value end) {
+/// All of `begin` to `end`, row major, by `lowering`.
+static void emitGrid(TileLowering &lowering, Value begin, Value end) {
   lowering.loop(begin, end, 1, [&](Value item) {
     lowering.emitPoint(gridCoordinates(lowering, item));
   });

@@ -155,8 +155,6 @@ void TileLowering::emitPoint(ValueRange coordinates) {
 }
 
 void TileLowering::emit(Operation &op) {
-  if (hook && hook->emit(op))
-    return;
   llvm::TypeSwitch<Operation *>(&op)
       .Case([&](tile::LoadOp load) { emitTileLoad(*this, load); })
       .Case([&](tile::StoreOp store) { emitTileStore(*this, store); })

@@ -10,14 +10,6 @@
 
 namespace attn::cpu {
 
-/// Emits some operations of a kernel in its own way.
-class TileHook {
-public:
-  virtual ~TileHook() = default;
-  /// True: the operation has been emitted.
-  virtual bool emit(mlir::Operation &op) = 0;
-};
-
 class TileLowering {
   using Value = mlir::Value;
 
@@ -32,8 +24,6 @@ public:
   void emitPoint(mlir::ValueRange coordinates);
   void emit(mlir::Operation &op);
 
-  /// Asked first about every operation.
-  TileHook *hook = nullptr;
   /// Not null: part `number` of `count` of the steps of the kernel's streams.
   struct Part {
     Value number, count;

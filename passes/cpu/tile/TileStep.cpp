@@ -1,7 +1,7 @@
 //===- TileStep.cpp - tile kernels as steps of a cascade --------*- C++ -*-===//
 #include "passes/cpu/tile/TileStep.h"
 #include "passes/cpu/matrix/Amx.h"
-#include "passes/cpu/matrix/Stream.h"
+#include "passes/cpu/matrix/Grid.h"
 #include "passes/cpu/tile/Split.h"
 
 using namespace mlir;
@@ -20,15 +20,6 @@ void cpu::startGrid(func::FuncOp step, tile::KernelOp kernel,
       [&](RunFunction &run) { return run.b.i64(1); });
 }
 
-/// Tiles of a kernel on a matrix unit: what waits for another step to end is
-/// not overwritten.
-static TileBuffers matrixBuffers(tile::KernelOp kernel,
-                                 const MatrixRoles &roles) {
-  return TileBuffers(kernel, [&roles](tile::EinsumOp op) {
-    return roles.product(op) || roles.isRepair(op) || !roles.isInStream(op);
-  });
-}
-
 /// The kernel on a matrix unit, after a step for each operand that is laid out
 /// anew.
 static void lowerMatrixStep(tile::KernelOp kernel, const MatrixRoles &roles,
@@ -45,7 +36,7 @@ static void lowerMatrixStep(tile::KernelOp kernel, const MatrixRoles &roles,
     });
     func::FuncOp turn = lowering.step([&](StepFunction &f) {
       StepSurroundings outside(kernel, f);
-      TileBuffers none = matrixBuffers(kernel, roles);
+      TileBuffers none(kernel);
       Value scratch = f.frame.scratch(f.b, f.worker);
       Value memory = f.frame.slot(slots.back());
       tile::LoadOp load = p.left;
@@ -65,31 +56,29 @@ static void lowerMatrixStep(tile::KernelOp kernel, const MatrixRoles &roles,
         },
         [&](RunFunction &run) { return run.b.i64(1); });
   }
-  lowering.requestScratch(
-      [=, bytes = matrixScratchBytes(roles)](CodeBuilder &b, Frame &frame) {
-        MatrixRoles roles(kernel);
-        Value tiles =
-            matrixBuffers(kernel, roles).emitLayout(b, [&](StringAttr rank) {
-              return frame.extent(rank);
-            });
-        return b.add(tiles, b.i64(bytes));
-      });
+  lowering.requestScratch([=](CodeBuilder &b, Frame &frame) {
+    MatrixRoles roles(kernel);
+    return MatrixGrid(kernel, roles).scratchBytes(b, [&](StringAttr rank) {
+      return frame.extent(rank);
+    });
+  });
   func::FuncOp step = lowering.step([&](StepFunction &f) {
     StepSurroundings outside(kernel, f);
-    TileBuffers buffers = matrixBuffers(kernel, roles);
-    Value tiles = buffers.emitLayout(
-        f.b, [&](StringAttr rank) { return outside.extent(rank); });
-    Value scratch = f.frame.scratch(f.b, f.worker);
-    TileLowering code(f.b, outside, kernel, buffers, scratch);
     SmallVector<Value> panels;
     for (auto [p, slot] : llvm::zip(roles.products, slots))
       panels.push_back(p.turned ? f.frame.slot(slot) : Value());
-    MatrixStream stream(code, roles, f.b.gep(f.b.getI8Type(), scratch, tiles),
-                        panels);
-    code.hook = &stream;
-    emitGrid(code, f.begin, f.end);
+    MatrixGrid(kernel, roles)
+        .emit(f.b, outside, f.begin, f.end, f.frame.scratch(f.b, f.worker),
+              panels);
   });
-  startGrid(step, kernel, lowering);
+  lowering.parallelFor(
+      step,
+      [&](RunFunction &run) {
+        return MatrixGrid(kernel, roles)
+            .items(run.frame.prologue,
+                   [&](StringAttr rank) { return run.frame.extent(rank); });
+      },
+      [&](RunFunction &run) { return run.b.i64(1); });
 }
 
 /// A step over the parts of all grid points, and one that merges them.

@@ -56,8 +56,6 @@ class TileLowering;
 /// The grid point of that number, row major.
 llvm::SmallVector<mlir::Value> gridCoordinates(TileLowering &lowering,
                                                mlir::Value item);
-/// All of `begin` to `end`, row major, by `lowering`.
-void emitGrid(TileLowering &lowering, mlir::Value begin, mlir::Value end);
 
 class CascadeLowering;
 
