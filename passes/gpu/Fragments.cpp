@@ -56,7 +56,7 @@ Scalar Fragments::emitRegion(Region &region, tile::TileType space,
        llvm::zip(block.getArguments().drop_front(ranks.size()), operands))
     if (!argument.use_empty())
       code.bind(argument, element(operand, point));
-  return tellByValue(b, code.settled(code.emit(block).front()));
+  return told(b, code.settled(code.emit(block).front()));
 }
 
 /// Compiled code computes in the tile's element type.

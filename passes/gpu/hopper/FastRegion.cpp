@@ -4,6 +4,7 @@
 #include "mlir/IR/Matchers.h"
 #include "passes/cpu/tile/Absence.h"
 #include "passes/gpu/Intrinsics.h"
+#include "passes/gpu/hopper/Ptx.h"
 
 using namespace mlir;
 using namespace attn;
@@ -56,11 +57,38 @@ static Value hyperbolicTangent(CodeBuilder &b, Value x) {
   return b.add(b.mul(r, b.real(f32, -2)), b.real(f32, 1));
 }
 
+/// The same i1, which the back end takes for no conjunction: it would select
+/// once for each of its parts.
+static Value whole(CodeBuilder &b, Value flag) {
+  if (!flag.getDefiningOp<arith::AndIOp>())
+    return flag;
+  return gpu::inlineAsm(b, "mov.pred $0, $1;", "=b,b", flag.getType(), flag,
+                        false)
+      .front();
+}
+
+Scalar gpu::told(CodeBuilder &b, Scalar scalar) {
+  Scalar result = tellByValue(b, scalar);
+  auto select = result.value.getDefiningOp<arith::SelectOp>();
+  if (result.value == scalar.value || !select)
+    return result;
+  // What is there is chosen before it is scaled: the largest one needs no
+  // scaling of the others then, and exponents are scaled as they are shifted.
+  auto [part, factor] = positiveMultiple(scalar.value);
+  Value low = select.getFalseValue();
+  result.value = b.select(whole(b, select.getCondition()),
+                          part ? part : scalar.value, low);
+  if (part)
+    result.value = b.mul(result.value, b.real(low.getType(), factor));
+  result.present = b.compare(arith::CmpIPredicate::ne, result.value, low);
+  return result;
+}
+
 Scalar gpu::FastRegion::emitMap(MapOp op) {
   Fn fn = op.getFn();
   for (Value operand : op.getOperands())
     if (Scalar scalar = lookup(operand); scalar.present)
-      bind(operand, tellByValue(b, scalar));
+      bind(operand, told(b, scalar));
   bool unary = llvm::is_contained({Fn::exp, Fn::exp2, Fn::tanh}, fn);
   bool quotient =
       fn == Fn::div && !matchPattern(op.getOperand(1), m_Constant());

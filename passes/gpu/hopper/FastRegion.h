@@ -19,6 +19,8 @@ protected:
   cpu::Scalar emitRead(ReadOp op, llvm::ArrayRef<cpu::Scalar> indices) override;
 };
 
+/// As cpu::tellByValue, in few instructions.
+cpu::Scalar told(cpu::CodeBuilder &b, cpu::Scalar scalar);
 /// 2^x.
 mlir::Value fastExp2(cpu::CodeBuilder &b, mlir::Value x);
 /// Is the value made by fastExp2? Then of what.

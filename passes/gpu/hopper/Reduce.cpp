@@ -60,8 +60,37 @@ static bool isAboveMinusInfinity(Value value) {
          std::isfinite(constantReal(select.getTrueValue()).value_or(INFINITY));
 }
 
+/// The same code of the same values. (Maps that share a condition repeat it.)
+static bool isSame(Value x, Value y, int depth = 8) {
+  if (x == y)
+    return true;
+  Operation *one = x.getDefiningOp(), *two = y.getDefiningOp();
+  return one && two && depth && isPure(one) && one->getNumResults() == 1 &&
+         one->getNumRegions() == 0 && one->getName() == two->getName() &&
+         one->getAttrDictionary() == two->getAttrDictionary() &&
+         one->getNumOperands() == two->getNumOperands() &&
+         llvm::all_of(
+             llvm::zip(one->getOperands(), two->getOperands()), [&](auto pair) {
+               return isSame(std::get<0>(pair), std::get<1>(pair), depth - 1);
+             });
+}
+
+/// `flag` without parts that are always true; one of those that say the same,
+/// if they all do. Null: true.
+static Value oneFlag(Value flag) {
+  flag = simplifiedFlag(flag);
+  auto both = flag ? flag.getDefiningOp<arith::AndIOp>() : arith::AndIOp();
+  if (!both)
+    return flag;
+  Value x = oneFlag(both.getLhs()), y = oneFlag(both.getRhs());
+  return !x ? y : !y || isSame(x, y) ? x : flag;
+}
+
 bool gpu::isZeroWhenAbsent(Value value, Value present) {
-  return fallsWhenAbsent(exponentOf(value), present, isAboveMinusInfinity);
+  if (Value part = positiveMultiple(value).first)
+    value = part;
+  return fallsWhenAbsent(exponentOf(value), oneFlag(present),
+                         isAboveMinusInfinity);
 }
 
 //===----------------------------------------------------------------------===//
@@ -117,7 +146,7 @@ Value gpu::reducePoints(CodeBuilder &b, Reduce kind, ArrayRef<Scalar> points,
       value = b.integer(element, 1);
     else if (!element.isInteger(1))
       value = b.convert(value, element);
-    Value present = simplifiedFlag(b.both(point.present, {}));
+    Value present = oneFlag(b.both(point.present, {}));
     Value x = aboveMinusInfinity(present);
     bool isTrue = false;
     if (element.isInteger(1)) {

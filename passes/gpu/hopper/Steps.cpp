@@ -264,6 +264,19 @@ void WarpgroupLowering::beginStep(const Step &step) {
     fetchSlice(load);
 }
 
+/// Values of slices that nobody asked for: what threads do together is not
+/// removed later.
+static gpu::Values dropUnused(Block &block, gpu::Values results) {
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
+    auto call = dyn_cast<LLVM::CallIntrinsicOp>(op);
+    bool isFetch = call && call.getIntrin() == "llvm.nvvm.shfl.sync.idx.i32";
+    if ((isFetch || isa<arith::BitcastOp>(op)) && op.use_empty() &&
+        !llvm::is_contained(results, op.getResult(0)))
+      op.erase();
+  }
+  return results;
+}
+
 gpu::Values WarpgroupLowering::plainStep(const Step &step, ValueRange carried) {
   assign(carried);
   beginStep(step);
@@ -273,7 +286,7 @@ gpu::Values WarpgroupLowering::plainStep(const Step &step, ValueRange carried) {
   Block &body = stream.getBody().front();
   emitBlock(body);
   steps = outer;
-  return flatten(body.back().getOperands());
+  return dropUnused(*b.getInsertionBlock(), flatten(body.back().getOperands()));
 }
 
 //===----------------------------------------------------------------------===//
@@ -363,7 +376,7 @@ gpu::Values WarpgroupLowering::overlappedStep(const Step &step,
       if (uses(load, overlap.trailing))
         release(load, before);
   }
-  return afterStep();
+  return dropUnused(*b.getInsertionBlock(), afterStep());
 }
 
 /// The last products; the states behind them.
