@@ -51,7 +51,10 @@ private:
   mlir::Value readFinite(ExprBuilder &e, mlir::Value tensor, Coordinates &at,
                          Step step);
   Ranks ranksOf(EinsumOp op, llvm::ArrayRef<ShiftTerm> shift);
-  mlir::Value anyPresent(EinsumOp op);
+  EinsumOp witnessOf(EinsumOp op);
+  mlir::Value presentState(EinsumOp op);
+  std::function<mlir::Value(ExprBuilder &, Coordinates &)>
+  anyPresent(EinsumOp op);
   mlir::Value existing(ExprBuilder &e, EinsumOp op, mlir::Value value,
                        Coordinates &at);
 

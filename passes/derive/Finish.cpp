@@ -1,14 +1,17 @@
 //===- Finish.cpp - what the states of a stream finish as -------*- C++ -*-===//
 // The last state with its late factors, 0 where no point was present, nothing
 // where the fibre does not exist.
+#include "mlir/IR/Matchers.h"
 #include "passes/derive/Deriver.h"
+#include "passes/derive/Laws.h"
+#include "passes/derive/PointConditions.h"
 
 using namespace mlir;
 using namespace attn;
 
-/// Whether any point was present, over the ranks that presence depends on;
-/// null: every row has points or nothing depends on it.
-Value Deriver::anyPresent(EinsumOp op) {
+/// A state of its own: was any point present, over the ranks that presence
+/// depends on.
+Value Deriver::presentState(EinsumOp op) {
   Value yield = op.getMapYield().getOperand(0);
   Ranks all = strings(op.getSpace());
   all.append({n1, n0});
@@ -63,6 +66,56 @@ Value Deriver::anyPresent(EinsumOp op) {
   return state;
 }
 
+static bool alwaysExists(EinsumOp op) {
+  return op.getGuard().empty() ||
+         matchPattern(op.getGuard().front().back().getOperand(0), m_One());
+}
+
+/// A maximum or minimum over the same points, none of them its identity: its
+/// last state tells whether there was one. Null: none.
+EinsumOp Deriver::witnessOf(EinsumOp op) {
+  PointConditions moved(stream, /*movesOnly=*/true);
+  PointConditions present(stream, /*movesOnly=*/false);
+  const auto &own = moved.of(op.getMapYield().getOperand(0));
+  if (!own.isExact)
+    return {};
+  auto isWitness = [&](EinsumOp other) {
+    auto kind = other.builtinReduce();
+    if ((kind != Reduce::max && kind != Reduce::min) ||
+        !isa<FloatType>(other.getMapYield().getOperand(0).getType()) ||
+        !alwaysExists(other) || !running.count(other.getResult(0)) ||
+        summandForm(forms, other).hasLate())
+      return false;
+    for (StringAttr rank : strings(other.getSpace()))
+      if (!llvm::is_contained(op.getSpace(), rank))
+        return false;
+    Value value = other.getMapYield().getOperand(0);
+    const auto &there = present.of(value);
+    auto identity = cast<FloatAttr>(identityOf(*kind, value.getType()));
+    return there.isExact && there.needed == own.needed &&
+           present.excludes(value, identity.getValueAsDouble());
+  };
+  auto it = llvm::find_if(stream.reductions, isWitness);
+  return it == stream.reductions.end() ? EinsumOp() : *it;
+}
+
+/// Whether any point of `op` was present, at the end of the row.
+std::function<Value(ExprBuilder &, Coordinates &)>
+Deriver::anyPresent(EinsumOp op) {
+  if (EinsumOp witness = witnessOf(op)) {
+    noteLaw(cascade, Law::Witness, nameOf(op));
+    Value states = running.lookup(witness.getResult(0));
+    Reduce kind = *witness.builtinReduce();
+    return [=](ExprBuilder &e, Coordinates &at) {
+      Value last = e.read(states, at);
+      return e.map(Fn::ne,
+                   {last, e.constant(identityOf(kind, last.getType()))});
+    };
+  }
+  Value present = presentState(op);
+  return [=](ExprBuilder &e, Coordinates &at) { return e.read(present, at); };
+}
+
 /// A fibre that does not exist gives nothing: the guard of `op`, as a
 /// condition.
 Value Deriver::existing(ExprBuilder &e, EinsumOp op, Value value,
@@ -96,7 +149,9 @@ Value Deriver::finish(EinsumOp op) {
     return late.kind == LateFactor::Multiplies ||
            late.kind == LateFactor::Divides;
   });
-  Value present = scales ? anyPresent(op) : Value();
+  std::function<Value(ExprBuilder &, Coordinates &)> present;
+  if (scales)
+    present = anyPresent(op);
   EinsumSpec spec;
   std::string name = nameOf(op);
   spec.name = name;
@@ -126,7 +181,7 @@ Value Deriver::finish(EinsumOp op) {
     if (present)
       // Cleared points sum up to 0, or to NaN where 0 met an infinite factor.
       result = e.otherwise(
-          e.where(result, e.read(present, at)),
+          e.where(result, present(e, at)),
           mayBeCleared(op, op.getMapYield().getOperand(0))
               ? state
               : e.constant(cast<TypedAttr>(e.b.getZeroAttr(result.getType()))));

@@ -349,6 +349,24 @@ void freeShift(Random &random) {
   expectNear(lse, wantLse);
 }
 
+/// A maximum of points none of which is -inf, taken in pieces, tells whether a
+/// row has one.
+void witness(Random &random) {
+  Row row = random.row(/*infinite=*/true);
+  bool any = false;
+  for (size_t i = 0; i < row.size(); ++i) {
+    row.present[i] = row.present[i] && row.x[i] != -inf;
+    any |= row.present[i];
+  }
+  double m = -inf;
+  size_t begin = 0;
+  for (size_t end : random.cuts(row.size())) {
+    m = std::max(m, max(row, begin, end));
+    begin = end;
+  }
+  EXPECT_EQ(m != -inf, any);
+}
+
 const std::map<std::string, void (*)(Random &)> properties = {
     {"UNROLL", unroll},
     {"DEMAND", demand},
@@ -362,6 +380,7 @@ const std::map<std::string, void (*)(Random &)> properties = {
     {"ONLINE-SHIFT", onlineShift},
     {"SEPARATE", separate},
     {"PRODUCT", product},
+    {"WITNESS", witness},
     {"MERGE", merge},
 };
 
