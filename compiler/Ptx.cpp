@@ -4,11 +4,6 @@
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "passes/gpu/DeviceLibrary.h"
-#include "llvm/Analysis/AssumptionCache.h"
-#include "llvm/Analysis/LoopInfo.h"
-#include "llvm/Analysis/ScalarEvolution.h"
-#include "llvm/Analysis/TargetLibraryInfo.h"
-#include "llvm/IR/Dominators.h"
 #include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/Instructions.h"
@@ -19,7 +14,6 @@
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
 #include "llvm/Support/Program.h"
-#include "llvm/Transforms/Utils/LoopUtils.h"
 
 using namespace attn;
 namespace sys = llvm::sys;
@@ -48,28 +42,6 @@ static void markKernel(llvm::Function &function,
     function.addFnAttr("nvvm.minctasm", "1");
   if (kernel.flush)
     function.addFnAttr("denormal-fp-math-f32", "preserve-sign,preserve-sign");
-}
-
-/// A thread that has an item to itself has nothing else to do while it waits
-/// for memory: short loops read much of what they read at once.
-static void unrollLoops(llvm::Function &function) {
-  constexpr unsigned most = 32; // iterations, and instructions of one
-  llvm::DominatorTree dominators(function);
-  llvm::LoopInfo loops(dominators);
-  llvm::AssumptionCache assumptions(function);
-  llvm::TargetLibraryInfoImpl libraries(
-      function.getParent()->getTargetTriple());
-  llvm::TargetLibraryInfo library(libraries);
-  llvm::ScalarEvolution evolution(function, library, assumptions, dominators,
-                                  loops);
-  for (llvm::Loop *loop : loops.getLoopsInPreorder()) {
-    unsigned size = 0;
-    for (llvm::BasicBlock *block : loop->blocks())
-      size += block->size();
-    if (loop->isInnermost() && size <= most &&
-        evolution.getSmallConstantTripCount(loop) > most)
-      llvm::addStringMetadataToLoop(loop, "llvm.loop.unroll.count", most);
-  }
 }
 
 llvm::Expected<DeviceCode> attn::emitPtx(mlir::ModuleOp kernels,
@@ -107,9 +79,6 @@ llvm::Expected<DeviceCode> attn::emitPtx(mlir::ModuleOp kernels,
             text && text->hasSideEffects())
           call->addFnAttr(llvm::Attribute::Convergent);
   }
-  for (const cpu::DeviceKernel &kernel : list)
-    if (!kernel.itemABlock)
-      unrollLoops(*module->getFunction(kernel.name));
   optimise(*module, **machine);
 
   DeviceCode code;

@@ -1,8 +1,10 @@
 //===- LowerCascade.cpp - a cascade as functions ----------------*- C++ -*-===//
 #include "passes/cpu/LowerCascade.h"
 #include "attn/abi.h"
+#include "passes/Expr.h"
 #include "passes/cpu/Formats.h"
 #include "passes/cpu/Recurrence.h"
+#include "passes/cpu/Reduce.h"
 #include "passes/cpu/RowKernel.h"
 #include "passes/cpu/tile/TileToCpu.h"
 
@@ -66,20 +68,27 @@ CascadeLowering::deviceStep(DeviceKernel kernel,
   StorageMap storages(frame, plan);
   auto special = [&](StringRef name) { return emitSpecialRegister(b, name); };
   Value first = special("ctaid.x"), count = special("nctaid.x");
+  Value end = op.getArgument(1), lane;
   if (!kernel.itemABlock) {
     Value threads = special("ntid.x");
     first = b.add(b.mul(first, threads), special("tid.x"));
     count = b.mul(count, threads);
   }
+  if (kernel.lanes > 1) {
+    Value lanes = b.i64(kernel.lanes);
+    lane = arith::RemUIOp::create(b, first, lanes);
+    for (Value *value : {&first, &count, &end})
+      *value = arith::DivUIOp::create(b, *value, lanes);
+  }
   Value item = first;
   if (!kernel.tickets) {
-    auto items = scf::ForOp::create(b, first, op.getArgument(1), count);
+    auto items = scf::ForOp::create(b, first, end, count);
     item = items.getInductionVar();
     func::ReturnOp::create(b);
     b.setInsertionPointToStart(items.getBody());
   }
-  Value end = b.add(item, b.i64(1));
-  StepFunction f{op, b, frame, storages, item, end, first};
+  StepFunction f{op,    b,   frame, storages, item, b.add(item, b.i64(1)),
+                 first, lane};
   body(f);
   if (kernel.tickets)
     func::ReturnOp::create(b);
@@ -88,9 +97,10 @@ CascadeLowering::deviceStep(DeviceKernel kernel,
 }
 
 func::FuncOp
-CascadeLowering::step(llvm::function_ref<void(StepFunction &)> body) {
+CascadeLowering::step(llvm::function_ref<void(StepFunction &)> body,
+                      const DeviceKernel &kernel) {
   if (device)
-    return deviceStep({}, body);
+    return deviceStep(kernel, body);
   CodeBuilder b(cascade.getLoc(), cascade.getContext(), target);
   Type i64 = b.getI64Type();
   func::FuncOp op = function("_step" + std::to_string(steps++),
@@ -104,7 +114,8 @@ CascadeLowering::step(llvm::function_ref<void(StepFunction &)> body) {
                  storages,
                  op.getArgument(1),
                  op.getArgument(2),
-                 op.getArgument(3)};
+                 op.getArgument(3),
+                 {}};
   body(f);
   b.setInsertionPointToEnd(&op.getBody().back());
   func::ReturnOp::create(b);
@@ -198,6 +209,30 @@ void CascadeLowering::emitItems(
   });
 }
 
+/// A reduction of enough points to a state that lanes can join, where no point
+/// is read for two results: a thread for each would read scattered rows one
+/// element after the other.
+static bool isSharedByLanes(CascadeOp cascade, const Unit &unit) {
+  auto op = dyn_cast<EinsumOp>(unit.op);
+  if (!op || !op.isReduction() || !Reduction::joins(op))
+    return false;
+  auto extent = cascade.staticExtent(strings(op.getReduced()).back());
+  if (!extent || *extent == 0 || *extent % warpLanes != 0)
+    return false;
+  Dependence dependence(op.getMap().front());
+  bool reads = false;
+  for (auto read : op.getMap().getOps<ReadOp>()) {
+    llvm::SmallBitVector ranks(op.getMap().getNumArguments());
+    for (Value index : read.getIndices())
+      ranks |= dependence.of(index);
+    ranks.resize(op.getSpace().size());
+    if (!ranks.all())
+      return false;
+    reads = true;
+  }
+  return reads;
+}
+
 void CascadeLowering::lowerPlain(const Unit &unit) {
   // The last rank stays a plain loop: it is the one that vectorises.
   ArrayRef<StringAttr> ranks = unit.space;
@@ -209,8 +244,14 @@ void CascadeLowering::lowerPlain(const Unit &unit) {
     requestScratch([&unit](CodeBuilder &, Frame &frame) {
       return UnitEmitter::scratchBytes(frame, unit);
     });
-  func::FuncOp function = step([&](StepFunction &f) {
+  DeviceKernel kernel;
+  kernel.scratch = isa<OrderOp>(unit.op);
+  if (device && !ranks.empty() && isSharedByLanes(cascade, unit))
+    kernel.lanes = warpLanes;
+  auto body = [&](StepFunction &f) {
     UnitEmitter emitter(f.b, f.storages, f.worker);
+    if (f.lane)
+      emitter.shareReduced(f.lane);
     if (ranks.empty()) {
       emitter.emit(unit, Coordinates());
       return;
@@ -221,11 +262,17 @@ void CascadeLowering::lowerPlain(const Unit &unit) {
         at[rank] = value;
       emitter.emit(unit, at);
     });
-  });
+  };
+  func::FuncOp function = step(body, kernel);
   if (ranks.empty())
     return call(function);
   parallelFor(
-      function, [&](RunFunction &run) { return product(run.frame, ranks); },
+      function,
+      [&](RunFunction &run) {
+        Value items = product(run.frame, ranks);
+        return kernel.lanes > 1 ? run.b.mul(items, run.b.i64(kernel.lanes))
+                                : items;
+      },
       [&](RunFunction &run) {
         SmallVector<StringAttr> inner(
             ArrayRef<StringAttr>(unit.space).drop_front(ranks.size()));

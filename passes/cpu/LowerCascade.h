@@ -27,6 +27,7 @@ struct StepFunction {
   Frame &frame;
   StorageMap &storages;
   mlir::Value begin, end, worker; // i64: work items, worker number
+  mlir::Value lane; // i64, of the lanes that share an item; null: one
 };
 
 /// What run() has at hand where a step is to be started.
@@ -52,6 +53,8 @@ struct DeviceKernel {
   std::string name;
   int threads = 256;
   bool itemABlock = false;
+  /// Threads that share an item, where it has no block: one, or a warp's.
+  int64_t lanes = 1;
   /// At most a block for each multiprocessor; each takes items by the counter
   /// Frame::tickets() until there are none.
   bool tickets = false;
@@ -107,7 +110,9 @@ public:
   const Plan &getPlan() const { return plan; }
   const CpuTarget &getTarget() const { return target; }
   /// A function PREFIX_stepK(invocation, begin, end, worker).
-  mlir::func::FuncOp step(llvm::function_ref<void(StepFunction &)> body);
+  /// On a GPU, `kernel`.
+  mlir::func::FuncOp step(llvm::function_ref<void(StepFunction &)> body,
+                          const DeviceKernel &kernel = {});
   /// A kernel for GPUs, in the same way; an item has a thread or a block.
   mlir::func::FuncOp deviceStep(DeviceKernel kernel,
                                 llvm::function_ref<void(StepFunction &)> body);

@@ -102,6 +102,20 @@ SmallVector<Value> Reduction::builtin(ValueRange state, const Scalar &point,
   llvm_unreachable("unknown reduction");
 }
 
+bool Reduction::joins(EinsumOp op) {
+  constexpr Reduce ofOnePart[] = {Reduce::sum,  Reduce::prod, Reduce::max,
+                                  Reduce::min,  Reduce::any,  Reduce::all,
+                                  Reduce::count};
+  auto kind = op.builtinReduce();
+  return kind && llvm::is_contained(ofOnePart, *kind);
+}
+
+SmallVector<Value> Reduction::join(ValueRange left, ValueRange right) {
+  if (kind == Reduce::count)
+    return {b.add(left[0], right[0])};
+  return builtin(left, {right[0], {}, {}, false}, {});
+}
+
 SmallVector<Value> Reduction::combine(ValueRange state, ArrayRef<Scalar> points,
                                       Value coordinate) {
   SmallVector<Value> next;

@@ -25,6 +25,10 @@ public:
   /// What the state means: one scalar a result.
   llvm::SmallVector<Scalar> finish(mlir::ValueRange state);
 
+  /// The same reduction of two sets of points, as one: of kinds that `joins`.
+  llvm::SmallVector<Value> join(mlir::ValueRange left, mlir::ValueRange right);
+  static bool joins(EinsumOp op);
+
   /// A monoid's combination of two states.
   llvm::SmallVector<Value> merge(mlir::ValueRange left, mlir::ValueRange right);
 

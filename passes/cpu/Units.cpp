@@ -9,26 +9,6 @@ using namespace attn;
 using namespace attn::cpu;
 using arith::CmpIPredicate;
 
-void cpu::emitBlockBarrier(CodeBuilder &b) {
-  LLVM::CallIntrinsicOp::create(
-      b, b.getStringAttr("llvm.nvvm.barrier.cta.sync.aligned.all"),
-      ValueRange{b.i32(0)});
-}
-
-Value cpu::emitSpecialRegister(CodeBuilder &b, StringRef name) {
-  Value value = LLVM::CallIntrinsicOp::create(
-                    b, b.getI32Type(),
-                    b.getStringAttr("llvm.nvvm.read.ptx.sreg." + name.str()),
-                    ValueRange{})
-                    .getResult(0);
-  return arith::ExtUIOp::create(b, b.getI64Type(), value);
-}
-
-Team cpu::emitTeam(CodeBuilder &b) {
-  Value thread = emitSpecialRegister(b, "tid.x");
-  return {thread, emitSpecialRegister(b, "ntid.x")};
-}
-
 void UnitEmitter::emit(const Unit &unit, Coordinates fixed) {
   if (!team)
     return emitLoops(unit, fixed, 0);
@@ -248,13 +228,18 @@ void UnitEmitter::emitEinsum(const Unit &unit, const Coordinates &at) {
             depth ? b.convert(coordinates.back(), b.getI32Type()) : b.i32(0);
         return reduction.combine(state, emitMap(), last);
       }
-      return b.loop(b.i64(0), frame.extent(reduced[depth]), state,
-                    [&](Value i, ValueRange carried) {
-                      coordinates.push_back(i);
-                      SmallVector<Value> next = walk(carried);
-                      coordinates.pop_back();
-                      return next;
-                    });
+      bool isShared = lane && depth + 1 == reduced.size();
+      auto loop = scf::ForOp::create(b, b.i64(0), frame.extent(reduced[depth]),
+                                     b.i64(isShared ? warpLanes : 1), state);
+      OpBuilder::InsertionGuard restore(b);
+      b.setInsertionPointToStart(loop.getBody());
+      Value first = loop.getInductionVar();
+      coordinates.push_back(isShared ? b.add(first, lane) : first);
+      SmallVector<Value> next = walk(loop.getRegionIterArgs());
+      coordinates.pop_back();
+      if (!next.empty())
+        scf::YieldOp::create(b, next);
+      return SmallVector<Value>(loop.getResults());
     };
     return walk(start);
   };
@@ -262,6 +247,10 @@ void UnitEmitter::emitEinsum(const Unit &unit, const Coordinates &at) {
     SmallVector<Value> state = b.ifElse(
         guard, [&] { return emitReduced(reduction.identity()); },
         [&] { return reduction.identity(); });
+    for (int distance = warpLanes / 2; lane && distance; distance /= 2)
+      state = reduction.join(state, llvm::map_to_vector(state, [&](Value part) {
+                               return emitButterfly(b, part, distance);
+                             }));
     return storeAll(reduction.finish(state), guard);
   }
   Value memory = stateAt(unit, at);

@@ -5,22 +5,12 @@
 #define ATTN_PASSES_CPU_UNITS_H
 
 #include "passes/cpu/Scalars.h"
+#include "passes/cpu/Team.h"
 
 namespace attn::cpu {
 
 /// Coordinates that are known, i64 by rank.
 using Coordinates = llvm::DenseMap<mlir::StringAttr, mlir::Value>;
-
-/// Threads of a block that share the points of a unit; i64.
-struct Team {
-  mlir::Value thread, threads;
-};
-/// All threads of the block have come here, and see what others have stored.
-void emitBlockBarrier(CodeBuilder &b);
-/// A special register of a GPU's thread ("tid.x", ...), as i64.
-mlir::Value emitSpecialRegister(CodeBuilder &b, llvm::StringRef name);
-/// The calling block.
-Team emitTeam(CodeBuilder &b);
 
 class UnitEmitter {
   using Value = mlir::Value;
@@ -46,6 +36,10 @@ public:
   /// From here on the points of a unit are shared by a team, and a barrier
   /// follows them.
   void share(const Team &threads) { team = threads; }
+  /// The points of the last reduced rank are shared by the lanes of a warp, of
+  /// which the caller is `number` (i64): for reductions whose states join, over
+  /// a multiple of so many points.
+  void shareReduced(Value number) { lane = number; }
 
   /// Scratch bytes a worker needs for `unit`; null: none.
   static Value scratchBytes(Frame &frame, const Unit &unit);
@@ -78,6 +72,7 @@ private:
   const Plan &plan;
   Value worker;
   std::optional<Team> team;
+  Value lane;
 };
 
 /// Keys of `order` as unsigned words, ascending, NaN first.

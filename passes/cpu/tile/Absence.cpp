@@ -125,3 +125,11 @@ Value cpu::simplifiedFlag(Value flag) {
   Value x = simplifiedFlag(left), y = simplifiedFlag(right);
   return !x || !y ? Value() : x == y ? x : flag;
 }
+
+void cpu::testUnscaled(Operation *code) {
+  code->walk([](arith::CmpFOp compare) {
+    auto [part, factor] = positiveMultiple(compare.getLhs());
+    if (part && factor <= 1 && isMinusInfinity(compare.getRhs()))
+      compare.getLhsMutable().assign(part);
+  });
+}

@@ -28,5 +28,9 @@ bool fallsWhenAbsent(mlir::Value exponent, mlir::Value present,
 /// q` too); null: true.
 mlir::Value simplifiedFlag(mlir::Value flag);
 
+/// Tests of x c against -inf are made of x in all of `code`, 0 < c <= 1: nobody
+/// may need the products otherwise.
+void testUnscaled(mlir::Operation *code);
+
 } // namespace attn::cpu
 #endif // ATTN_PASSES_CPU_TILE_ABSENCE_H

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "passes/gpu/hopper/Reduce.h"
 #include "mlir/IR/Matchers.h"
+#include "passes/cpu/Team.h"
 #include "passes/cpu/tile/Absence.h"
 #include "passes/gpu/Intrinsics.h"
 #include "passes/gpu/hopper/FastRegion.h"
@@ -171,20 +172,7 @@ Value gpu::reducePoints(CodeBuilder &b, Reduce kind, ArrayRef<Scalar> points,
 }
 
 Value gpu::reduceAcross(CodeBuilder &b, Reduce kind, Value value) {
-  Type type = value.getType(), i32 = b.getI32Type();
-  for (int distance : {1, 2}) {
-    Value bits = value;
-    if (type.isInteger(1))
-      bits = arith::ExtUIOp::create(b, i32, value);
-    else if (type.isF32())
-      bits = arith::BitcastOp::create(b, i32, value);
-    Value other = intrinsic(b, "llvm.nvvm.shfl.sync.bfly.i32", i32,
-                            {b.i32(-1), bits, b.i32(distance), b.i32(31)});
-    if (type.isInteger(1))
-      other = b.compare(arith::CmpIPredicate::ne, other, b.i32(0));
-    else if (type.isF32())
-      other = arith::BitcastOp::create(b, type, other);
-    value = combine(b, kind, value, other);
-  }
+  for (int distance : {1, 2})
+    value = combine(b, kind, value, emitButterfly(b, value, distance));
   return value;
 }

@@ -1,5 +1,6 @@
 //===- Warpgroups.cpp - a tile kernel by warpgroups -------------*- C++ -*-===//
 #include "passes/gpu/hopper/Warpgroups.h"
+#include "passes/cpu/tile/Absence.h"
 
 using namespace mlir;
 using namespace attn;
@@ -157,4 +158,5 @@ void WarpgroupLowering::emit() {
         emitConsumer();
         return {};
       });
+  testUnscaled(b.getInsertionBlock()->getParentOp());
 }
