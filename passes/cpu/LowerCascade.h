@@ -17,6 +17,9 @@
 
 namespace attn::cpu {
 
+/// The points of `ranks`, before the loops.
+mlir::Value itemsOf(Frame &frame, llvm::ArrayRef<mlir::StringAttr> ranks);
+
 class CascadeLowering;
 class RowKernel;
 

@@ -84,7 +84,7 @@ Value Presence::computePresence(Site &site, EinsumOp op, Value value) {
 }
 
 Value Presence::computeContributes(Site &site, EinsumOp op, Value value) {
-  if (!mayBeCleared(op, value))
+  if (!mayBeCleared(op, value, site.cleared))
     return presence(site, op, value);
   ExprBuilder &e = site.e;
   Operation *def = value.getDefiningOp();
@@ -114,22 +114,25 @@ Value Presence::computeContributes(Site &site, EinsumOp op, Value value) {
 }
 
 bool Presence::mayBeCleared(EinsumOp op, Value value) {
-  llvm::DenseSet<Value> seen;
-  return mayBeCleared(op, value, seen);
+  llvm::DenseMap<Value, bool> known;
+  return mayBeCleared(op, value, known);
 }
 
 bool Presence::mayBeCleared(EinsumOp op, Value value,
-                            llvm::DenseSet<Value> &seen) {
+                            llvm::DenseMap<Value, bool> &known) {
   Operation *def = value.getDefiningOp();
-  if (!def || isa<NamedTensorType>(value.getType()) ||
-      !seen.insert(value).second)
+  if (!def || isa<NamedTensorType>(value.getType()))
     return false;
+  if (auto it = known.find(value); it != known.end())
+    return it->second;
+  bool result = isClearing(def);
   if (auto read = dyn_cast<ReadOp>(def)) {
     EinsumOp point = mapOf(read, op);
-    return point &&
-           mayBeCleared(point, point.getMapYield().getOperand(0), seen);
+    result =
+        point && mayBeCleared(point, point.getMapYield().getOperand(0), known);
+  } else {
+    for (Value operand : def->getOperands())
+      result = result || mayBeCleared(op, operand, known);
   }
-  return isClearing(def) || llvm::any_of(def->getOperands(), [&](Value v) {
-           return mayBeCleared(op, v, seen);
-         });
+  return known[value] = result;
 }

@@ -23,10 +23,9 @@ public:
   mlir::Value contributes(ExprBuilder &e, EinsumOp op, mlir::Value value,
                           Coordinates &at);
 
+protected:
   /// There may be points that are present and do not contribute.
   bool mayBeCleared(EinsumOp op, mlir::Value value);
-
-protected:
   /// A clone of `value` at the coordinates.
   virtual mlir::Value rebuild(ExprBuilder &e, EinsumOp op, mlir::Value value,
                               Coordinates &at) = 0;
@@ -44,13 +43,14 @@ private:
     ExprBuilder &e;
     Coordinates &at;
     llvm::DenseMap<mlir::Value, mlir::Value> present{}, contributing{};
+    llvm::DenseMap<mlir::Value, bool> cleared{};
   };
   mlir::Value presence(Site &site, EinsumOp op, mlir::Value value);
   mlir::Value contributes(Site &site, EinsumOp op, mlir::Value value);
   mlir::Value computePresence(Site &site, EinsumOp op, mlir::Value value);
   mlir::Value computeContributes(Site &site, EinsumOp op, mlir::Value value);
   bool mayBeCleared(EinsumOp op, mlir::Value value,
-                    llvm::DenseSet<mlir::Value> &seen);
+                    llvm::DenseMap<mlir::Value, bool> &known);
 };
 
 } // namespace attn

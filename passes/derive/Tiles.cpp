@@ -81,6 +81,11 @@ Value Deriver::rebuild(ExprBuilder &e, EinsumOp op, Value value,
   IRMapping mapping;
   for (auto &[rank, argument] : coordinatesOf(op))
     mapping.map(argument, at[rank]);
+  // A late factor leaves; where it is present stays.
+  auto without = [&](Value late, Value rest) {
+    Value there = presence(e, op, late, at);
+    return there ? e.where(rest, there) : rest;
+  };
   std::function<Value(Operation *)> leaf = [&](Operation *def) -> Value {
     if (auto read = dyn_cast<ReadOp>(def)) {
       Value tensor = read.getTensor();
@@ -115,12 +120,16 @@ Value Deriver::rebuild(ExprBuilder &e, EinsumOp op, Value value,
       return isLeftOut(i) ? e.read(leftOut.lookup(map.getOperand(i)), at)
                           : cloneExpr(e.b, map.getOperand(i), mapping, leaf);
     };
-    if (map.getFn() == Fn::mul && late(0) && late(1))
-      return e.real(1);
-    if (map.getFn() == Fn::mul && (late(0) || late(1)))
-      return operand(late(0) ? 1 : 0);
+    if (map.getFn() == Fn::mul && (late(0) || late(1))) {
+      Value rest = !late(0)   ? operand(0)
+                   : !late(1) ? operand(1)
+                              : without(map.getOperand(1), e.real(1));
+      return without(map.getOperand(late(0) ? 0 : 1), rest);
+    }
     if (map.getFn() == Fn::div && late(1))
-      return late(0) ? e.real(1) : operand(0);
+      return without(map.getOperand(1),
+                     late(0) ? without(map.getOperand(0), e.real(1))
+                             : operand(0));
     if ((map.getFn() == Fn::mul || map.getFn() == Fn::div) &&
         (isLeftOut(0) || isLeftOut(1)))
       return e.map(map.getFn(), {operand(0), operand(1)});
@@ -136,10 +145,11 @@ Value Deriver::rebuild(ExprBuilder &e, EinsumOp op, Value value,
       if (auto where = late.getDefiningOp<WhereOp>())
         return e.where(one(where.getValue()),
                        cloneExpr(e.b, where.getCondition(), mapping, leaf));
-      return e.constant(cast<TypedAttr>(
-          isa<FloatType>(late.getType())
-              ? Attribute(e.b.getFloatAttr(late.getType(), 1))
-              : Attribute(e.b.getIntegerAttr(late.getType(), 1))));
+      return without(
+          late, e.constant(cast<TypedAttr>(
+                    isa<FloatType>(late.getType())
+                        ? Attribute(e.b.getFloatAttr(late.getType(), 1))
+                        : Attribute(e.b.getIntegerAttr(late.getType(), 1)))));
     };
     return one(value);
   }
