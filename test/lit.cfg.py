@@ -28,8 +28,15 @@ config.substitutions += [
     ("%cxx", config.cxx),
     ("%cc", config.cc),
     ("%python", config.python),
+    ("%scripts", os.path.join(config.source_dir, "scripts")),
+    ("%build", os.path.dirname(config.attn_tools_dir)),
 ]
-if shutil.which("chromium"):
-    config.available_features.add("chromium")
+for feature, tool in (
+    ("chromium", "chromium"),
+    ("aarch64-linux-gnu", "aarch64-linux-gnu-g++"),
+    ("qemu-aarch64", "qemu-aarch64"),
+):
+    if shutil.which(tool):
+        config.available_features.add(feature)
 if os.geteuid() == 0:
     config.available_features.add("root")
