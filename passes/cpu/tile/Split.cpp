@@ -30,9 +30,22 @@ std::optional<StreamSplit> StreamSplit::of(tile::KernelOp kernel) {
   return StreamSplit(kernel, stream, std::move(*merge));
 }
 
+/// Parts of streams of any length, at most.
+static Value mostParts(CodeBuilder &b, Value points) {
+  return arith::CeilDivSIOp::create(b, b.i64(busy), b.max(points, b.i64(1)));
+}
+
+/// Of the states of a part.
+static Value stateBytes(CodeBuilder &b, const TileBuffers &buffers,
+                        ValueRange states) {
+  Value bytes = b.i64(0);
+  for (Value state : states)
+    bytes = b.add(bytes, buffers.bytes(b, state));
+  return bytes;
+}
+
 Value StreamSplit::parts(CodeBuilder &b, Value points, ExtentOf extent) const {
-  Value most =
-      arith::CeilDivSIOp::create(b, b.i64(busy), b.max(points, b.i64(1)));
+  Value most = mostParts(b, points);
   Value steps = extent(stream.getRankAttr());
   Value longest = arith::DivSIOp::create(b, steps, b.i64(leastSteps));
   return b.max(b.min(most, longest), b.i64(1));
@@ -42,12 +55,8 @@ Value StreamSplit::memoryBytes(CodeBuilder &b, Value points,
                                ExtentOf extent) const {
   TileBuffers buffers(kernel);
   buffers.emitLayout(b, extent);
-  Value part = b.i64(0);
-  for (Value state : stream.getInit())
-    part = b.add(part, buffers.bytes(b, state));
-  // For streams of any length: as many parts as there can be.
-  Value most =
-      arith::CeilDivSIOp::create(b, b.i64(busy), b.max(points, b.i64(1)));
+  Value part = stateBytes(b, buffers, stream.getInit());
+  Value most = mostParts(b, points);
   Value several = b.compare(arith::CmpIPredicate::sgt, most, b.i64(1));
   return b.select(several, b.mul(b.mul(points, most), part), b.i64(0));
 }
@@ -57,10 +66,7 @@ SmallVector<Tile> StreamSplit::tilesAt(TileLowering &t,
                                        const TileBuffers &buffers, Value part,
                                        Value memory) const {
   CodeBuilder &b = t.b;
-  Value each = b.i64(0);
-  for (Value state : stream.getInit())
-    each = b.add(each, buffers.bytes(b, state));
-  Value at = b.mul(part, each);
+  Value at = b.mul(part, stateBytes(b, buffers, stream.getInit()));
   SmallVector<Tile> tiles;
   for (Value state : stream.getBody().getArguments().drop_front()) {
     Tile tile = t.buffer(state);
@@ -199,9 +205,6 @@ void StreamSplit::emitMerge(TileLowering &t, const TileBuffers &buffers,
   t.loop(b.i64(0), parts, 1, [&](Value part) {
     emitJoin(t, mine, tilesAt(t, buffers, b.add(first, part), memory), spare);
   });
-  for (auto [name, tile] :
-       llvm::zip(stream.getBody().getArguments().drop_front(), mine))
-    t.setTile(name, tile);
   t.finishStates(stream);
   emitAround(t, /*before=*/false);
 }
