@@ -43,7 +43,7 @@ inline double matrixRate() {
     uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
   };
   alignas(64) uint16_t data[4][512];
-  std::vector<char> values = randomTensor(4 * 512, true);
+  Bytes values = randomTensor(4 * 512, true);
   std::memcpy(data, values.data(), sizeof data);
   TileConfig config;
   _tile_loadconfig(&config);

@@ -33,7 +33,7 @@ public:
   Memory(const Memory &) = delete;
 
   /// Repeats `pattern`.
-  void fill(const std::vector<char> &pattern) {
+  void fill(const Bytes &pattern) {
     for (size_t at = 0; at < bytes; at += pattern.size())
       std::memcpy(data + at, pattern.data(),
                   std::min(pattern.size(), bytes - at));
@@ -62,14 +62,14 @@ bool measure(attn_library *library, const Case &c, const Problem &p) {
   int64_t elements = p.batch * groups * p.keys * depth;
   size_t half = (elements * c.bits / 8 + 4095 + 4096) / 4096 * 4096;
   Memory cache(2 * half);
-  std::vector<char> pattern = randomTensor(1 << 20, true);
+  Bytes pattern = randomTensor(1 << 20, true);
   if (c.bits == 8)
     for (size_t i = 0; i < pattern.size(); ++i)
       pattern[i] = static_cast<char>(i * 2654435761u >> 24);
   cache.fill(pattern);
-  std::vector<char> query =
+  Bytes query =
       randomTensor(p.batch * groups * perGroup * depth, true);
-  std::vector<char> output(query.size());
+  Bytes output(query.size());
   std::vector<float> scales(p.batch * groups * p.keys, 1.f / 64);
 
   int64_t queryShape[3] = {p.batch, groups * perGroup, depth};

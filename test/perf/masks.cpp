@@ -32,7 +32,7 @@ struct Case {
   double limit; // of the ratio
   double share = 0;
   const attn_entry_desc *entry = nullptr;
-  std::vector<double> times;
+  std::vector<double> times = {};
 
   double median() {
     std::sort(times.begin(), times.end());

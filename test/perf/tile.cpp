@@ -65,7 +65,7 @@ int main(int argc, char **argv) {
   for (int a = 6; a < argc; ++a) {
     int64_t keys = atoi(argv[a]);
     int64_t shape[4] = {1, heads, keys, depth};
-    Bytes data[4];
+    std::vector<char> data[4];
     DLTensor tensors[4], *pointers[4];
     std::mt19937 random(1);
     std::normal_distribution<float> normal;

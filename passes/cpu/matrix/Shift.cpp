@@ -59,6 +59,11 @@ static bool isZero(Value value) {
   return real && *real == 0;
 }
 
+static bool isInfinite(Value value) {
+  auto real = constantReal(value);
+  return real && std::isinf(*real);
+}
+
 /// One of the two; a zero may be scaled.
 Form Shift::meet(Value x, Value y) const {
   Form a = scalar(x), b = scalar(y);
@@ -131,6 +136,9 @@ Form Shift::map(MapOp op) {
   case Fn::ge:
   case Fn::eq:
   case Fn::ne:
+    // A number that moves stays on its side of an infinity.
+    if (isInfinite(op.getOperand(1)) && in[0].is(Form::Sum))
+      return {};
     // Both sides move alike.
     return meet(op.getOperand(0), op.getOperand(1)).is(Form::Unknown)
                ? Form::unknown()
@@ -144,17 +152,19 @@ Form Shift::map(MapOp op) {
 Form Shift::choice(ElseOp op) {
   auto where = op.getValue().getDefiningOp<WhereOp>();
   auto test = where ? where.getCondition().getDefiningOp<MapOp>() : MapOp();
-  if (test && test.getFn() == Fn::eq && scalar(test).is(Form::Unknown)) {
+  if (test && test.getFn() == Fn::eq) {
     Value x = test.getOperand(0), y = test.getOperand(1);
-    auto limit = constantReal(y);
-    if (limit && std::isinf(*limit) && scalar(x).is(Form::Sum))
+    if (isInfinite(y) && scalar(x).is(Form::Sum))
       return scalar(op.getOtherwise());
     auto other = op.getOtherwise().getDefiningOp<MapOp>();
     bool isDifference =
         other && other.getFn() == Fn::sub && isZero(where.getValue()) &&
         ((other.getOperand(0) == x && other.getOperand(1) == y) ||
          (other.getOperand(0) == y && other.getOperand(1) == x));
-    return isDifference ? scalar(other) : Form::unknown();
+    if (isDifference)
+      return scalar(other);
+    if (scalar(test).is(Form::Unknown))
+      return Form::unknown();
   }
   return meet(op.getValue(), op.getOtherwise());
 }
