@@ -46,6 +46,7 @@ Scalar Fragments::emitRegion(Region &region, tile::TileType space,
                              StringAttr reduced, ValueRange operands,
                              Point point) {
   FastRegion code(b, outside, b.getF32Type(), full);
+  code.setFinite(&finite);
   code.capture(surroundings(), region);
   Block &block = region.front();
   SmallVector<StringAttr> ranks(space.getRanks());

@@ -104,6 +104,7 @@ protected:
   Value firstLane, firstColumn; // i32, of this thread
   Value full;                   // what `bounded` maps are told
   bool sliceIsInside = false;   // known of all points of slices
+  llvm::DenseSet<Value> finite; // registers known to be
   llvm::DenseMap<Value, Registers> tiles;
 
 private:

@@ -84,8 +84,21 @@ Scalar gpu::told(CodeBuilder &b, Scalar scalar) {
   return result;
 }
 
+bool gpu::asksAboveMinusInfinity(MapOp op) {
+  FloatAttr constant;
+  return op.getFn() == Fn::ne &&
+         matchPattern(op.getOperand(1), m_Constant(&constant)) &&
+         constant.getValue().isInfinity() && constant.getValue().isNegative();
+}
+
 Scalar gpu::FastRegion::emitMap(MapOp op) {
   Fn fn = op.getFn();
+  if (finite && asksAboveMinusInfinity(op)) {
+    Scalar x = lookup(op.getOperand(0));
+    auto [part, factor] = positiveMultiple(x.value);
+    if (finite->contains(part && factor <= 1 ? part : x.value))
+      return {b.boolean(true), x.present, {}, true};
+  }
   for (Value operand : op.getOperands())
     if (Scalar scalar = lookup(operand); scalar.present)
       bind(operand, told(b, scalar));

@@ -6,6 +6,7 @@
 #define ATTN_PASSES_GPU_HOPPER_FASTREGION_H
 
 #include "passes/cpu/tile/TileRegion.h"
+#include "llvm/ADT/DenseSet.h"
 
 namespace attn::gpu {
 
@@ -13,12 +14,21 @@ class FastRegion : public cpu::TileRegion {
 public:
   using TileRegion::TileRegion;
 
+  /// Values that are known to be finite; what asks that of them (x != -inf) is
+  /// told so.
+  void setFinite(const llvm::DenseSet<mlir::Value> *values) { finite = values; }
+
 protected:
   cpu::Scalar emitMap(MapOp op) override;
   /// Indices are 32 bits wide, as coordinates are.
   cpu::Scalar emitRead(ReadOp op, llvm::ArrayRef<cpu::Scalar> indices) override;
+
+private:
+  const llvm::DenseSet<mlir::Value> *finite = nullptr;
 };
 
+/// x != -inf?
+bool asksAboveMinusInfinity(MapOp op);
 /// As cpu::tellByValue, in few instructions.
 cpu::Scalar told(cpu::CodeBuilder &b, cpu::Scalar scalar);
 /// 2^x.

@@ -1,7 +1,9 @@
 //===- Roles.cpp - what a tile kernel's values are on a Hopper GPU -*- C++ -*-//
 #include "passes/gpu/hopper/Roles.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/RegionUtils.h"
 #include "passes/cpu/tile/Index.h"
+#include "passes/gpu/hopper/FastRegion.h"
 
 using namespace mlir;
 using namespace attn;
@@ -307,6 +309,46 @@ void Roles::findParts() {
   }
 }
 
+/// The tile of which `ask` is asked, through scales and other conditions.
+static Value askedTile(tile::EinsumOp op, MapOp ask) {
+  Value x = ask.getOperand(0);
+  while (Operation *def = x.getDefiningOp()) {
+    auto map = dyn_cast<MapOp>(def);
+    if (auto where = dyn_cast<WhereOp>(def))
+      x = where.getValue();
+    else if (map && (map.getFn() == Fn::mul || map.getFn() == Fn::div) &&
+             matchPattern(map.getOperand(1), m_Constant()))
+      x = map.getOperand(0);
+    else
+      return {};
+  }
+  auto argument = cast<BlockArgument>(x);
+  Block &block = op.getMap().front();
+  int64_t number = argument.getArgNumber() -
+                   (block.getNumArguments() - op.getTiles().size());
+  return argument.getOwner() == &block && number >= 0 ? op.getTiles()[number]
+                                                      : Value();
+}
+
+void Roles::findAskedProducts() {
+  // Of each tile, the products that its points' presence asks about.
+  DenseMap<Value, llvm::SmallPtrSet<Operation *, 2>> asked;
+  for (auto op : stream.getBody().getOps<tile::EinsumOp>()) {
+    llvm::SmallPtrSet<Operation *, 2> products;
+    for (Value tile : op.getTiles())
+      if (auto it = asked.find(tile); it != asked.end())
+        products.insert(it->second.begin(), it->second.end());
+    for (auto map : op.getMap().getOps<MapOp>())
+      if (asksAboveMinusInfinity(map))
+        if (Value tile = askedTile(op, map);
+            tile && llvm::is_contained(overlap.leading, tile.getDefiningOp()))
+          products.insert(tile.getDefiningOp());
+    asksProducts |= products.size() > 1;
+    if (op.getResult().getType().getMasked())
+      asked[op.getResult()] = std::move(products);
+  }
+}
+
 // The copying warpgroup's registers and the others' are together what the
 // threads have at entry.
 static constexpr RegisterSplit splits[] = {
@@ -395,6 +437,7 @@ Roles::Roles(tile::KernelOp kernel, PortOf portOf) {
     refuse("its states do not fit the registers");
     return;
   }
+  findAskedProducts();
   for (auto store : kernel.getBody().getOps<tile::StoreOp>())
     addStore(store, portOf(kernel.getResult(store.getResult())));
 }

@@ -71,6 +71,9 @@ public:
   /// Reductions over columns that only add to a state which only they read: a
   /// thread keeps its columns' part, and the parts meet behind the stream.
   llvm::SmallPtrSet<mlir::Operation *, 4> inParts;
+  /// Points are there where several of a step's first products are: that none
+  /// of these is -inf is asked of all at once, not of each.
+  bool asksProducts = false;
 
   const SharedLoad *sharedLoad(mlir::Value value) const;
   const SharedStore *sharedStore(tile::StoreOp op) const;
@@ -91,6 +94,7 @@ private:
   void addStore(tile::StoreOp op, std::optional<unsigned> port);
   void findOverlap();
   void findParts();
+  void findAskedProducts();
   bool fitsRegisters();
 };
 

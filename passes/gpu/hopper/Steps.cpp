@@ -8,6 +8,7 @@
 // Registers that a running product reads are written by conversions behind the
 // wait alone: ptxas takes anything else for a reason to run one at a time.
 //===----------------------------------------------------------------------===//
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
 #include "passes/gpu/hopper/Reduce.h"
 #include "passes/gpu/hopper/Warpgroups.h"
@@ -160,15 +161,12 @@ gpu::Values WarpgroupLowering::forSteps(Value from, ValueRange carried,
   };
   auto isZero = [](Value bound) { return matchPattern(bound, m_Zero()); };
   tile::StreamOp stream = roles.stream;
-  if (asksReads()) {
+  if (asksReads() || roles.asksProducts) {
     values = forLoop(b, from, upper, 1, values, [&](Value step, ValueRange in) {
-      Value count = b.add(base, step);
       Value isFull = b.bitAnd(b.compare(CmpIPredicate::sge, step, fullLower),
                               b.compare(CmpIPredicate::slt, step, fullUpper));
-      return b.ifElse(
-          withReads(isFull, step),
-          [&] { return body({step, count, true}, in); },
-          [&] { return body({step, count, false}, in); });
+      return eitherStep(withReads(isFull, step), {step, b.add(base, step)}, in,
+                        body);
     });
     steps = b.add(base, b.max(upper, from));
     return values;
@@ -203,9 +201,7 @@ gpu::Values WarpgroupLowering::forClassifiedSteps(ValueRange carried,
                                 b.i32(0)),
                       step);
         ValueRange state = in.drop_back(2);
-        Values next = b.ifElse(
-            isFull, [&] { return body({step, count, true}, state); },
-            [&] { return body({step, count, false}, state); });
+        Values next = eitherStep(isFull, {step, count}, state, body);
         next.push_back(b.add(count, b.i32(1)));
         next.push_back(found[1]);
         return next;
@@ -255,10 +251,39 @@ void WarpgroupLowering::bindStep(Value step) {
         scalars->emit(&op);
 }
 
-void WarpgroupLowering::beginStep(const Step &step) {
-  full = step.full ? b.boolean(true) : Value();
-  sliceIsInside = step.full;
+void WarpgroupLowering::setFull(bool isFull) {
+  full = isFull ? b.boolean(true) : Value();
+  sliceIsInside = isFull;
   scalars->setFull(full);
+}
+
+gpu::Values WarpgroupLowering::eitherStep(Value isFull, const Step &step,
+                                          ValueRange carried, StepBody body) {
+  if (roles.asksProducts)
+    return body({step.step, step.count, false, isFull}, carried);
+  return b.ifElse(
+      isFull, [&] { return body({step.step, step.count, true}, carried); },
+      [&] { return body({step.step, step.count, false}, carried); });
+}
+
+/// x * 0 is NaN where x is not finite.
+Value WarpgroupLowering::areFinite(ArrayRef<Value> values) {
+  Value zero = b.real(b.getF32Type(), 0);
+  Values sums(std::min<size_t>(values.size(), 4), zero);
+  for (auto [i, value] : llvm::enumerate(values)) {
+    Value &sum = sums[i % sums.size()];
+    sum = math::FmaOp::create(b, value, zero, sum);
+  }
+  Value all = zero;
+  for (Value sum : sums)
+    all = b.add(all, sum);
+  Value mine = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, all, zero);
+  return intrinsic(b, "llvm.nvvm.vote.all.sync", b.getI1Type(),
+                   {b.i32(-1), mine});
+}
+
+void WarpgroupLowering::beginStep(const Step &step) {
+  setFull(step.full);
   bindStep(step.step);
   for (tile::LoadOp load : slicedLoads())
     fetchSlice(load);
@@ -361,22 +386,39 @@ gpu::Values WarpgroupLowering::overlappedStep(const Step &step,
   for (const SharedLoad &load : roles.loads)
     if (uses(load, overlap.leading) && !uses(load, overlap.trailing))
       release(load, step.count);
-  for (Operation &op : body)
-    if (!overlap.late.contains(&op) && !overlap.contains(&op))
-      emitOperation(op);
-  if (!isFirstStep) {
-    last = waitProducts(b, 0, last);
-    rest = last;
-    for (tile::EinsumOp op : overlap.trailing) {
-      Value state = states()[operandOf(op)];
-      tiles[state].values = Values(rest.take_front(registers(state)));
-      rest = rest.drop_front(registers(state));
+  auto finish = [&] {
+    for (Operation &op : body)
+      if (!overlap.late.contains(&op) && !overlap.contains(&op))
+        emitOperation(op);
+    if (!isFirstStep) {
+      Values ended = waitProducts(b, 0, last);
+      ArrayRef<Value> rest = ended;
+      for (tile::EinsumOp op : overlap.trailing) {
+        Value state = states()[operandOf(op)];
+        tiles[state].values = Values(rest.take_front(registers(state)));
+        rest = rest.drop_front(registers(state));
+      }
+      for (const SharedLoad &load : roles.loads)
+        if (uses(load, overlap.trailing))
+          release(load, before);
     }
-    for (const SharedLoad &load : roles.loads)
-      if (uses(load, overlap.trailing))
-        release(load, before);
-  }
-  return dropUnused(*b.getInsertionBlock(), afterStep());
+    return dropUnused(*b.getInsertionBlock(), afterStep());
+  };
+  if (!step.mayBeFull)
+    return finish();
+  return b.ifElse(
+      b.bitAnd(step.mayBeFull, areFinite(first)),
+      [&] {
+        setFull(true);
+        finite.insert(first.begin(), first.end());
+        Values result = finish();
+        finite.clear();
+        return result;
+      },
+      [&] {
+        setFull(false);
+        return finish();
+      });
 }
 
 /// The last products; the states behind them.
@@ -426,14 +468,12 @@ gpu::Values WarpgroupLowering::emitOverlapped(const Values &before) {
   Values after = b.ifElse(
       some,
       [&] {
-        Values carried = b.ifElse(
-            isFull, [&] { return overlappedStep({from, base, true}, {}); },
-            [&] { return overlappedStep({from, base, false}, {}); });
+        auto body = [&](const Step &step, ValueRange in) {
+          return overlappedStep(step, in);
+        };
+        Values carried = eitherStep(isFull, {from, base}, {}, body);
         steps = b.add(base, b.i32(1));
-        carried = forSteps(b.add(from, b.i32(1)), carried,
-                           [&](const Step &step, ValueRange in) {
-                             return overlappedStep(step, in);
-                           });
+        carried = forSteps(b.add(from, b.i32(1)), carried, body);
         Values result = finishOverlapped(carried);
         result.push_back(steps);
         result.push_back(messages);

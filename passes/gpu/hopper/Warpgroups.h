@@ -99,10 +99,19 @@ private:
   struct Step {
     Value step, count; // i32; the latter: of the rings
     bool full = false;
+    /// i1; null: `full` says it. Then the step is full where this holds and
+    /// the products that it asks are finite, too (Roles::asksProducts).
+    Value mayBeFull = {};
   };
   using StepBody = llvm::function_ref<Values(const Step &, mlir::ValueRange)>;
   void emitStream();
   void beginStep(const Step &step);
+  void setFull(bool isFull);
+  /// `body` of a step that is full where the flag says so.
+  Values eitherStep(Value isFull, const Step &step, mlir::ValueRange carried,
+                    StepBody body);
+  /// Are all values finite, in all threads of the warp?
+  Value areFinite(mlir::ArrayRef<Value> values);
   void bindStep(Value step);
   llvm::SmallVector<tile::LoadOp> slicedLoads() const;
   /// Do reads of a step decide whether it is full?
