@@ -34,8 +34,7 @@ void Fragments::bindCoordinates(FastRegion &code, Block &block,
   for (auto [argument, rank] : llvm::zip(block.getArguments(), ranks)) {
     Value at = rank == laneRank
                    ? b.add(firstLane, b.i32(8 * point.first))
-                   : b.add(firstColumn,
-                           b.i32(8 * (point.second >> 1) + (point.second & 1)));
+                   : b.add(firstColumn, b.i32(columnNumber(point.second)));
     if (Value begin = partBegin(rank))
       at = b.add(at, begin);
     code.bind(argument, {at, {}, {}, true});
@@ -57,7 +56,12 @@ Scalar Fragments::emitRegion(Region &region, tile::TileType space,
        llvm::zip(block.getArguments().drop_front(ranks.size()), operands))
     if (!argument.use_empty())
       code.bind(argument, element(operand, point));
-  return told(b, code.settled(code.emit(block).front()));
+  decideBounds(code, block, ranks, point);
+  auto join = [&](Value flag) { return joinBounds(flag); };
+  code.setJoin(join);
+  Scalar result = code.settled(code.emit(block).front());
+  result.present = joinBounds(result.present);
+  return told(b, result);
 }
 
 /// Compiled code computes in the tile's element type.

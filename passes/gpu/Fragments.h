@@ -108,6 +108,23 @@ protected:
   llvm::DenseMap<Value, Registers> tiles;
 
 private:
+  /// The column c places behind the thread's first one: c <= limit, or
+  /// limit <= c (Bounds.cpp).
+  struct ColumnBound {
+    Value limit; // i32
+    bool isUpper;
+  };
+  std::optional<ColumnBound>
+  columnBound(MapOp op, llvm::ArrayRef<mlir::StringAttr> ranks, int64_t lane);
+  Value known(Value limit);
+  /// Conditions of the region that are bounds of columns, at the point.
+  void decideBounds(FastRegion &code, mlir::Block &block,
+                    llvm::ArrayRef<mlir::StringAttr> ranks, Point point);
+  /// `flag`, bounds of one kind in it as one.
+  Value joinBounds(Value flag);
+  /// How far behind the thread's first column its column number i is.
+  static int64_t columnNumber(int64_t i) { return 8 * (i >> 1) + (i & 1); }
+
   /// Indices (i32) of a point; which of them are inside; are all there (null:
   /// yes)?
   struct Place {
@@ -122,6 +139,16 @@ private:
                    const cpu::Storage &s, Value &inside);
 
   llvm::DenseMap<mlir::Operation *, Values> slices; // as fetched
+  /// Limits that are emitted in a block.
+  struct Bounds {
+    mlir::Block *block = nullptr;
+    llvm::DenseMap<std::pair<mlir::Operation *, int64_t>,
+                   std::optional<ColumnBound>>
+        ofMaps; // by lane
+    Values limits;
+    llvm::DenseMap<std::pair<Value, Value>, Value> joined;
+  };
+  Bounds bounds;
 };
 
 } // namespace attn::gpu

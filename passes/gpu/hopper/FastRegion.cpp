@@ -93,6 +93,8 @@ bool gpu::asksAboveMinusInfinity(MapOp op) {
 
 Scalar gpu::FastRegion::emitMap(MapOp op) {
   Fn fn = op.getFn();
+  if (Value flag = decided.lookup(op))
+    return {flag, {}, {}, true};
   if (finite && asksAboveMinusInfinity(op)) {
     Scalar x = lookup(op.getOperand(0));
     auto [part, factor] = positiveMultiple(x.value);
@@ -100,8 +102,11 @@ Scalar gpu::FastRegion::emitMap(MapOp op) {
       return {b.boolean(true), x.present, {}, true};
   }
   for (Value operand : op.getOperands())
-    if (Scalar scalar = lookup(operand); scalar.present)
+    if (Scalar scalar = lookup(operand); scalar.present) {
+      if (join)
+        scalar.present = join(scalar.present);
       bind(operand, told(b, scalar));
+    }
   bool unary = llvm::is_contained({Fn::exp, Fn::exp2, Fn::tanh}, fn);
   bool quotient =
       fn == Fn::div && !matchPattern(op.getOperand(1), m_Constant());

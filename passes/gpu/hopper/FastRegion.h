@@ -18,6 +18,13 @@ public:
   /// told so.
   void setFinite(const llvm::DenseSet<mlir::Value> *values) { finite = values; }
 
+  /// How the presence of an operand is written shorter.
+  void setJoin(llvm::function_ref<mlir::Value(mlir::Value)> shorter) {
+    join = shorter;
+  }
+  /// What a map is, for the next time that it is emitted.
+  void decide(MapOp op, mlir::Value flag) { decided[op] = flag; }
+
 protected:
   cpu::Scalar emitMap(MapOp op) override;
   /// Indices are 32 bits wide, as coordinates are.
@@ -25,6 +32,8 @@ protected:
 
 private:
   const llvm::DenseSet<mlir::Value> *finite = nullptr;
+  llvm::function_ref<mlir::Value(mlir::Value)> join;
+  llvm::DenseMap<mlir::Operation *, mlir::Value> decided;
 };
 
 /// x != -inf?

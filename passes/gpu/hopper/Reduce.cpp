@@ -61,8 +61,8 @@ static bool isAboveMinusInfinity(Value value) {
          std::isfinite(constantReal(select.getTrueValue()).value_or(INFINITY));
 }
 
-/// The same code of the same values. (Maps that share a condition repeat it.)
-static bool isSame(Value x, Value y, int depth = 8) {
+/// (Maps that share a condition repeat it.)
+bool gpu::isSame(Value x, Value y, int depth) {
   if (x == y)
     return true;
   Operation *one = x.getDefiningOp(), *two = y.getDefiningOp();
@@ -84,7 +84,7 @@ static Value oneFlag(Value flag) {
   if (!both)
     return flag;
   Value x = oneFlag(both.getLhs()), y = oneFlag(both.getRhs());
-  return !x ? y : !y || isSame(x, y) ? x : flag;
+  return !x ? y : !y || gpu::isSame(x, y) ? x : flag;
 }
 
 bool gpu::isZeroWhenAbsent(Value value, Value present) {

@@ -18,6 +18,9 @@ mlir::Value reducePoints(cpu::CodeBuilder &b, Reduce kind,
 /// Over the four threads that share a lane of the tile.
 mlir::Value reduceAcross(cpu::CodeBuilder &b, Reduce kind, mlir::Value value);
 
+/// Are the two the same pure code of the same values?
+bool isSame(mlir::Value x, mlir::Value y, int depth = 8);
+
 /// Is `value` known to be 0 wherever `present` is false? So it is if `present`
 /// says x != -inf, and `value` is an exponential of something that falls to
 /// -inf with x.
