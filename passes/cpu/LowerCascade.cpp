@@ -358,9 +358,16 @@ LogicalResult CascadeLowering::lower() {
   b.setInsertionPointToStart(&run.getBody().front());
   runFrame = std::make_unique<Frame>(
       Frame::ofInvocation(b, cascade, run.getArgument(0)));
-  for (size_t i = 0; i < plan.steps.size(); ++i)
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    SmallVector<const Unit *> together = togetherFrom(i);
+    if (together.size() > 1) {
+      lowerTogether(together);
+      i += together.size() - 1;
+      continue;
+    }
     if (failed(lowerStep(plan.steps[i])))
       return failure();
+  }
   func::ReturnOp::create(b, ValueRange{b.i32(0)});
   // All slots are known now: the table, before any step runs.
   SmallVector<Value> offsets = emitOffsets(*runFrame);

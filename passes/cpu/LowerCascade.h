@@ -135,6 +135,13 @@ private:
                               mlir::TypeRange results);
   llvm::LogicalResult lowerStep(const Step &step);
   void lowerPlain(const Unit &unit);
+  void emitPlain(const Unit &unit, llvm::ArrayRef<mlir::StringAttr> ranks,
+                 StepFunction &f);
+  /// Definitions of steps from this one on that a GPU computes from inputs
+  /// alone, so that they can run together.
+  llvm::SmallVector<const Unit *> togetherFrom(size_t first) const;
+  /// As one kernel, whose items are theirs.
+  void lowerTogether(llvm::ArrayRef<const Unit *> together);
   llvm::LogicalResult lowerRecurrence(const Step &step);
   void clearPresence(const Step &step);
   void emitItems(llvm::ArrayRef<mlir::StringAttr> ranks, StepFunction &f,

@@ -35,6 +35,24 @@ static bool isSharedByLanes(CascadeOp cascade, const Unit &unit) {
   return reads;
 }
 
+/// The unit's points of the items, which are those of `ranks`.
+void CascadeLowering::emitPlain(const Unit &unit, ArrayRef<StringAttr> ranks,
+                                StepFunction &f) {
+  UnitEmitter emitter(f.b, f.storages, f.worker);
+  if (f.lane)
+    emitter.shareReduced(f.lane);
+  if (ranks.empty()) {
+    emitter.emit(unit, Coordinates());
+    return;
+  }
+  emitItems(ranks, f, [&](ArrayRef<Value> coordinates) {
+    Coordinates at;
+    for (auto [rank, value] : llvm::zip(ranks, coordinates))
+      at[rank] = value;
+    emitter.emit(unit, at);
+  });
+}
+
 void CascadeLowering::lowerPlain(const Unit &unit) {
   // The last rank stays a plain loop: it is the one that vectorises.
   ArrayRef<StringAttr> ranks = unit.space;
@@ -50,22 +68,8 @@ void CascadeLowering::lowerPlain(const Unit &unit) {
   kernel.scratch = isa<OrderOp>(unit.op);
   if (device && !ranks.empty() && isSharedByLanes(cascade, unit))
     kernel.lanes = warpLanes;
-  auto body = [&](StepFunction &f) {
-    UnitEmitter emitter(f.b, f.storages, f.worker);
-    if (f.lane)
-      emitter.shareReduced(f.lane);
-    if (ranks.empty()) {
-      emitter.emit(unit, Coordinates());
-      return;
-    }
-    emitItems(ranks, f, [&](ArrayRef<Value> coordinates) {
-      Coordinates at;
-      for (auto [rank, value] : llvm::zip(ranks, coordinates))
-        at[rank] = value;
-      emitter.emit(unit, at);
-    });
-  };
-  func::FuncOp function = step(body, kernel);
+  func::FuncOp function =
+      step([&](StepFunction &f) { emitPlain(unit, ranks, f); }, kernel);
   if (ranks.empty())
     return call(function);
   parallelFor(
@@ -87,4 +91,60 @@ void CascadeLowering::lowerPlain(const Unit &unit) {
             arith::DivUIOp::create(run.b, run.b.i64(pointsPerChunk), points),
             run.b.i64(1));
       });
+}
+
+//===----------------------------------------------------------------------===//
+// Several at a time, on a GPU
+//===----------------------------------------------------------------------===//
+
+SmallVector<const Unit *> CascadeLowering::togetherFrom(size_t first) const {
+  SmallVector<const Unit *> result;
+  if (!device)
+    return result;
+  for (const Step &step : ArrayRef(plan.steps).drop_front(first)) {
+    const Unit &unit = plan.units[step.units.front()];
+    if (step.rows || step.recurrent || !isa<EinsumOp>(unit.op) ||
+        unit.space.empty() || plan.isPacked(unit) ||
+        !unit.dependencies.empty() || unit.targets.front().pattern ||
+        !llvm::all_of(plan.tensorsRead(unit), llvm::IsaPred<BlockArgument>))
+      break;
+    if (!result.empty() && isSharedByLanes(cascade, unit) !=
+                               isSharedByLanes(cascade, *result.front()))
+      break;
+    result.push_back(&unit);
+  }
+  return result;
+}
+
+void CascadeLowering::lowerTogether(ArrayRef<const Unit *> together) {
+  DeviceKernel kernel;
+  kernel.scratch = false;
+  if (isSharedByLanes(cascade, *together.front()))
+    kernel.lanes = warpLanes;
+  func::FuncOp function = step(
+      [&](StepFunction &f) {
+        CodeBuilder &b = f.b;
+        Value first = b.i64(0);
+        for (const Unit *unit : together) {
+          Value end = b.add(first, itemsOf(f.frame, unit->space));
+          Value isMine =
+              b.bitAnd(b.compare(arith::CmpIPredicate::sge, f.begin, first),
+                       b.compare(arith::CmpIPredicate::slt, f.begin, end));
+          StepFunction own = f;
+          own.begin = b.sub(f.begin, first);
+          own.end = b.add(own.begin, b.i64(1));
+          b.ifThen(isMine, [&] { emitPlain(*unit, unit->space, own); });
+          first = end;
+        }
+      },
+      kernel);
+  parallelFor(
+      function,
+      [&](RunFunction &run) {
+        Value items = run.b.i64(0);
+        for (const Unit *unit : together)
+          items = run.b.add(items, itemsOf(run.frame, unit->space));
+        return run.b.mul(items, run.b.i64(kernel.lanes));
+      },
+      [&](RunFunction &run) { return run.b.i64(1); });
 }
