@@ -12,6 +12,10 @@ constexpr int64_t cachedBytes = int64_t(20) << 20;
 // Points a block that level what differs.
 constexpr int64_t pointsABlock = 3;
 
+static Value ceilDiv(CodeBuilder &b, Value x, Value y) {
+  return arith::CeilDivUIOp::create(b, x, y);
+}
+
 PointOrder::PointOrder(CodeBuilder &b, TileSurroundings &outside,
                        tile::KernelOp kernel, const Roles &roles)
     : b(b) {
@@ -27,18 +31,26 @@ PointOrder::PointOrder(CodeBuilder &b, TileSurroundings &outside,
     Value &count = tells[axis] ? numSets : numOthers;
     count = b.mul(count, extents.back());
   }
-  tile::StreamOp stream = roles.stream;
+  Value points = b.mul(specialRegister(b, "nctaid.x"), b.i32(pointsABlock));
   lastSets = b.i32(1);
-  if (roles.boundsDiffer()) {
+  if (roles.isClassified()) {
+    lastOthers = b.min(ceilDiv(b, points, b.max(numSets, lastSets)), numOthers);
+    firstSets = lastSets = numSets;
+  } else if (roles.boundsDiffer()) {
+    tile::StreamOp stream = roles.stream;
     Value steps = outside.extent(b.getStringAttr(stream.getRank()));
     Value setBytes = b.max(b.mul(steps, b.i64(bytes)), b.i64(1));
     Value fit = arith::DivUIOp::create(b, b.i64(cachedBytes), setBytes);
     fit = b.convert(b.min(fit, b.i64(1 << 20)), b.getI32Type());
-    Value points = b.mul(specialRegister(b, "nctaid.x"), b.i32(pointsABlock));
-    Value enough = arith::CeilDivUIOp::create(b, points, numOthers);
+    Value enough = ceilDiv(b, points, numOthers);
     lastSets = b.max(b.min(b.min(fit, enough), numSets), lastSets);
   }
-  firstSets = b.sub(numSets, lastSets);
+  if (!lastOthers) {
+    firstSets = b.sub(numSets, lastSets);
+    lastOthers = numOthers;
+  }
+  beforeSets = b.sub(numSets, lastSets);
+  firstOthers = roles.isClassified() ? b.sub(numOthers, lastOthers) : numOthers;
 }
 
 void PointOrder::split(ArrayRef<unsigned> axes, Value number,
@@ -53,15 +65,16 @@ void PointOrder::split(ArrayRef<unsigned> axes, Value number,
 
 SmallVector<Value> PointOrder::coordinates(Value item) {
   SmallVector<Value> at(extents.size());
-  Value before = b.mul(firstSets, numOthers);
+  Value before = b.mul(firstSets, firstOthers);
   Value isFirst = b.compare(arith::CmpIPredicate::slt, item, before);
   Value inside = b.sub(item, b.select(isFirst, b.i32(0), before));
-  Value divisor = b.select(isFirst, numOthers, lastSets);
+  Value divisor = b.select(isFirst, firstOthers, lastSets);
   Value quotient = arith::DivUIOp::create(b, inside, divisor);
   Value rest = b.sub(inside, b.mul(quotient, divisor));
-  Value set = b.select(isFirst, quotient, b.add(firstSets, rest));
-  Value other = b.select(isFirst, rest, quotient);
+  Value set = b.select(isFirst, quotient, b.add(beforeSets, rest));
+  Value left =
+      b.select(isFirst, b.sub(numOthers, rest), b.sub(lastOthers, quotient));
   split(sets, set, at);
-  split(others, b.sub(b.sub(numOthers, b.i32(1)), other), at);
+  split(others, b.sub(left, b.i32(1)), at);
   return at;
 }

@@ -3,7 +3,8 @@
 // are read from memory once; of those the last points go first: where they
 // differ in length, the last is the longest. Then the end of the work is made
 // of as many of such sets as the cache holds, their longest points first and
-// the short ones to fill the machine.
+// the short ones to fill the machine. Where data decide how long points are, it
+// is made of the first points of all sets: these are short in any case.
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_PASSES_GPU_HOPPER_POINTORDER_H
 #define ATTN_PASSES_GPU_HOPPER_POINTORDER_H
@@ -32,7 +33,10 @@ private:
   llvm::SmallVector<unsigned> sets, others; // axes of the grid
   llvm::SmallVector<Value> extents;         // i32
   Value numOthers;
-  Value firstSets, lastSets; // one by one, and all together
+  // One by one, of each these others from the last one on; then all together
+  // the sets behind `beforeSets`, the others that are left.
+  Value firstSets, firstOthers;
+  Value beforeSets, lastSets, lastOthers;
 };
 
 } // namespace attn::gpu

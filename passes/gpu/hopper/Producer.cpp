@@ -1,8 +1,9 @@
 //===- Producer.cpp - the copying warp of a tile kernel ---------*- C++ -*-===//
 // Takes grid points one by one, tells the warpgroups which, and brings what
-// they multiply. Where steps are classified the warp does so 32 at a time, and
+// they multiply. Where steps are classified the warp does so 64 at a time, and
 // sends a word for each that has points: step * 2 + (is it full?).
 //===----------------------------------------------------------------------===//
+#include "mlir/Analysis/SliceAnalysis.h"
 #include "passes/gpu/hopper/PointOrder.h"
 #include "passes/gpu/hopper/Warpgroups.h"
 
@@ -152,18 +153,35 @@ void WarpgroupLowering::emitClassifiedSteps() {
     return b.bitAnd(b.compare(CmpIPredicate::sge, step, low),
                     b.compare(CmpIPredicate::slt, step, high));
   };
+  // What is the same for all steps is read once.
+  Value argument = classify.getArgument(0);
+  llvm::SetVector<Operation *> moving;
+  getForwardSlice(argument, &moving);
+  auto moves = [&](Operation &op) { return moving.contains(&op); };
+  for (Operation &op : classify)
+    if (!isa<tile::YieldOp>(op) && !moves(op))
+      scalars->emit(&op);
   Values counts{steps, messages};
-  counts = forLoop(b, lower, upper, 32, counts, [&](Value base, ValueRange in) {
-    Value step = b.add(base, laneOfWarp);
-    Value known = b.min(step, b.sub(upper, b.i32(1)));
-    scalars->bindCoordinate(classify.getArgument(0),
-                            b.convert(known, b.getI64Type()));
-    for (Operation &op : classify)
-      if (!isa<tile::YieldOp>(op))
-        scalars->emit(&op);
-    Value some = ballot(b.bitAnd(holds(0), range(step, lower, upper)));
-    Value all = ballot(b.bitAnd(holds(1), range(step, fullLower, fullUpper)));
-    Value count = intrinsic(b, "llvm.ctpop.i32", i32, {some});
+  counts = forLoop(b, lower, upper, 64, counts, [&](Value base, ValueRange in) {
+    // A thread has two of the steps, so that their reads overlap.
+    Type i64 = b.getI64Type();
+    Value some, all;
+    for (int64_t half : {0, 32}) {
+      Value step = b.add(base, b.add(laneOfWarp, b.i32(half)));
+      Value known = b.min(step, b.sub(upper, b.i32(1)));
+      scalars->bindCoordinate(argument, b.convert(known, i64));
+      for (Operation &op : classify)
+        if (!isa<tile::YieldOp>(op) && moves(op))
+          scalars->emit(&op);
+      auto add = [&](Value &word, Value flag) {
+        Value bits = arith::ExtUIOp::create(b, i64, ballot(flag));
+        word = word ? b.bitOr(word, arith::ShLIOp::create(b, bits, b.i64(half)))
+                    : bits;
+      };
+      add(some, b.bitAnd(holds(0), range(step, lower, upper)));
+      add(all, b.bitAnd(holds(1), range(step, fullLower, fullUpper)));
+    }
+    Value count = b.convert(intrinsic(b, "llvm.ctpop.i64", i64, {some}), i32);
     Values carried{in[0], in[1], some};
     carried =
         forLoop(b, b.i32(0), count, 1, carried, [&](Value, ValueRange state) {
@@ -171,16 +189,16 @@ void WarpgroupLowering::emitClassifiedSteps() {
           messages = state[1];
           Value rest = state[2];
           Value bit =
-              intrinsic(b, "llvm.cttz.i32", i32, {rest, b.boolean(false)});
-          Value isFull =
-              b.bitAnd(arith::ShRUIOp::create(b, all, bit), b.i32(1));
-          Value next = b.add(base, bit);
+              intrinsic(b, "llvm.cttz.i64", i64, {rest, b.boolean(false)});
+          Value isFull = b.bitAnd(
+              b.convert(arith::ShRUIOp::create(b, all, bit), i32), b.i32(1));
+          Value next = b.add(base, b.convert(bit, i32));
           asLead([&] {
             sayStep(b.add(b.mul(next, b.i32(2)), isFull));
             emitStepCopies(next);
           });
           return Values{b.add(steps, b.i32(1)), b.add(messages, b.i32(1)),
-                        b.bitAnd(rest, b.sub(rest, b.i32(1)))};
+                        b.bitAnd(rest, b.sub(rest, b.i64(1)))};
         });
     return Values{carried[0], carried[1]};
   });
