@@ -249,6 +249,17 @@ gpu::Values gpu::waitProducts(CodeBuilder &b, int pending,
       constraints + "~{memory}", types, values);
 }
 
+void gpu::keepBehind(CodeBuilder &b, ArrayRef<Value> values) {
+  // A fence that depends on them, and does no harm where it is done.
+  std::string code = "{\n.reg .pred p;\nsetp.ne.b32 p, 0, 0;\n", constraints;
+  for (size_t i = 0; i < values.size(); ++i) {
+    code += "setp.gt.or.f32 p, $" + std::to_string(i) + ", 0f7F7FFFFF, p;\n";
+    constraints += (i ? ",f" : "f");
+  }
+  code += "@p fence.proxy.async.shared::cta;\n}";
+  inlineAsm(b, code, constraints + ",~{memory}", TypeRange{}, values);
+}
+
 Value gpu::packPair(CodeBuilder &b, Type element, Value low, Value high) {
   // Has to stay behind the wait that it follows: intrinsics keep their place
   // within a block.

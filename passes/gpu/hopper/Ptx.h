@@ -73,6 +73,10 @@ Values startProduct(cpu::CodeBuilder &b, mlir::Type element, int64_t columns,
 Values waitProducts(cpu::CodeBuilder &b, int pending,
                     llvm::ArrayRef<mlir::Value> values);
 
+/// Nothing behind this runs before the values (f32) are there: ptxas moves
+/// waits up to where nothing of their own holds them.
+void keepBehind(cpu::CodeBuilder &b, llvm::ArrayRef<mlir::Value> values);
+
 /// Two f32 rounded to bf16 or f16, `low` in the low half of an i32.
 mlir::Value packPair(cpu::CodeBuilder &b, mlir::Type element, mlir::Value low,
                      mlir::Value high);

@@ -265,6 +265,10 @@ void Roles::findOverlap() {
   if (llvm::any_of(body.back().getOperands(),
                    [&](Value v) { return states.contains(v); }))
     return;
+  for (auto op : body.getOps<tile::EinsumOp>())
+    if (!found.reduction && op.getMonoid() && !contractions.contains(op) &&
+        op.getResult().getType().getElementType().isF32())
+      found.reduction = op;
   overlap = std::move(found);
 }
 

@@ -38,6 +38,9 @@ struct SharedStore {
 /// Empty where the steps do not allow it.
 struct Overlap {
   llvm::SmallVector<tile::EinsumOp> leading, trailing;
+  /// The first reduction of a step that is no product: up to its end a step
+  /// runs under the last products of the step before.
+  tile::EinsumOp reduction;
   /// What changes a state that a trailing product adds to.
   llvm::SmallPtrSet<mlir::Operation *, 4> late;
   explicit operator bool() const { return !leading.empty(); }

@@ -5,6 +5,9 @@
 //   start the first products of step j; start the last ones of step j - 1;
 //   when the first have ended: what lies between, of step j;
 //   when the last have ended: round their operands, repair their states.
+// ptxas moves the second wait up as far as it can: no further than behind the
+// first reduction (keepBehind), or the scores' masks and maximum, which need no
+// exponential, would wait for products that they could run under.
 // Registers that a running product reads are written by conversions behind the
 // wait alone: ptxas takes anything else for a reason to run one at a time.
 //===----------------------------------------------------------------------===//
@@ -387,9 +390,15 @@ gpu::Values WarpgroupLowering::overlappedStep(const Step &step,
     if (uses(load, overlap.leading) && !uses(load, overlap.trailing))
       release(load, step.count);
   auto finish = [&] {
-    for (Operation &op : body)
-      if (!overlap.late.contains(&op) && !overlap.contains(&op))
-        emitOperation(op);
+    for (Operation &op : body) {
+      if (overlap.late.contains(&op) || overlap.contains(&op))
+        continue;
+      emitOperation(op);
+      // (Behind the question of products it would take registers that are not
+      // there.)
+      if (!isFirstStep && !step.mayBeFull && overlap.reduction == &op)
+        keepBehind(b, tiles.find(op.getResult(0))->second.values);
+    }
     if (!isFirstStep) {
       Values ended = waitProducts(b, 0, last);
       ArrayRef<Value> rest = ended;
