@@ -56,6 +56,7 @@ void nestSums(CascadeOp cascade);      // NestSums.cpp
 void separateSums(CascadeOp cascade);  // Separate.cpp
 void freeShifts(CascadeOp cascade);    // FreeShift.cpp
 void reassociate(CascadeOp cascade);   // Reassociate.cpp
+void hoistFactors(CascadeOp cascade);  // Factors.cpp
 void deriveStreams(CascadeOp cascade); // Streams.cpp, Online.cpp
 
 /// Row-wise neighbours of kernels become their ends (KernelEnds.cpp).
