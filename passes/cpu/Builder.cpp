@@ -36,6 +36,20 @@ Value CodeBuilder::real(Type type, double value) {
                       getFloatAttr(getElementTypeOrSelf(type), value));
 }
 
+std::optional<double> attn::cpu::constantReal(Value value) {
+  if (auto splat = value.getDefiningOp<vector::BroadcastOp>())
+    value = splat.getSource();
+  if (auto rounded = value.getDefiningOp<arith::TruncFOp>())
+    value = rounded.getIn();
+  Attribute constant;
+  if (!matchPattern(value, m_Constant(&constant)))
+    return std::nullopt;
+  if (auto splat = dyn_cast<SplatElementsAttr>(constant))
+    constant = splat.getSplatValue<Attribute>();
+  auto real = dyn_cast<FloatAttr>(constant);
+  return real ? std::optional(real.getValueAsDouble()) : std::nullopt;
+}
+
 Value CodeBuilder::splat(Value value, Type shape) {
   if (!isa<VectorType>(shape) || isa<VectorType>(value.getType()))
     return value;

@@ -105,5 +105,8 @@ public:
   mlir::ModuleOp module();
 };
 
+/// A constant or one in all lanes, rounded or not.
+std::optional<double> constantReal(mlir::Value value);
+
 } // namespace attn::cpu
 #endif // ATTN_PASSES_CPU_BUILDER_H

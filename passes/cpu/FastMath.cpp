@@ -113,6 +113,66 @@ static Value hyperbolicTangent(CodeBuilder &b, Value x) {
   return b.select(isSmall, small, large);
 }
 
+/// The logarithm of x + rest in base e or 2; `rest`, if there is one, is at
+/// most an ulp of x, and x no subnormal.
+static Value logarithm(CodeBuilder &b, Value x, Value rest, bool binary) {
+  Type type = x.getType(), ints = b.like(type, b.getI32Type());
+  Value zero = b.real(type, 0), bits = x, moved;
+  if (!rest) {
+    moved = b.compare(CmpIPredicate::slt, x, b.real(type, 0x1p-126));
+    bits = b.select(moved, b.mul(x, b.real(type, 0x1p23)), x);
+  }
+  // 2^n m with m in [2/3, 4/3).
+  bits = arith::BitcastOp::create(b, ints, bits);
+  Value places = b.integer(ints, 23);
+  Value n = arith::ShRSIOp::create(b, b.sub(bits, b.integer(ints, 0x3F2AAAAB)),
+                                   places);
+  Value m = b.sub(bits, arith::ShLIOp::create(b, n, places));
+  Value one = b.real(type, 1);
+  Value f = plainSub(b, arith::BitcastOp::create(b, type, m), one);
+  if (rest) {
+    // Of the largest values nothing is left over.
+    Value power = b.sub(b.integer(ints, 127), b.min(n, b.integer(ints, 126)));
+    power = arith::ShLIOp::create(b, power, places);
+    f = fma(b, rest, arith::BitcastOp::create(b, type, power), f);
+  } else {
+    n = b.select(moved, b.sub(n, places), n);
+  }
+  Value exponent = arith::SIToFPOp::create(b, type, n);
+  Value p = polynomial(b, f,
+                       {-0.12891676912160235, 0.1398444046603733,
+                        -0.12184262694256282, 0.14005868181060302,
+                        -0.1668048725049413, 0.20010405973145318,
+                        -0.24999797674118446, 0.3333321598150736, -0.5});
+  Value square = b.mul(f, f);
+  Value result;
+  if (binary) {
+    Value scale = b.real(type, log2e);
+    result = fma(b, fma(b, square, p, f), scale, exponent);
+  } else {
+    // The first part of log(2) times n is exact.
+    Value low = fma(b, exponent, b.real(type, -2.12194440054690583e-4),
+                    b.mul(square, p));
+    result = fma(b, exponent, b.real(type, 0.693359375), plainAdd(b, f, low));
+  }
+  // Infinity and NaN as they are.
+  Value isFinite = b.compare(CmpIPredicate::slt, x, b.real(type, INFINITY));
+  result = b.select(isFinite, result, x);
+  result = b.select(b.compare(CmpIPredicate::slt, x, zero), b.real(type, NAN),
+                    result);
+  return b.select(b.compare(CmpIPredicate::eq, x, zero),
+                  b.real(type, -INFINITY), result);
+}
+
+/// log(1 + x) by the sum as it is rounded and what that leaves over.
+static Value logarithm1p(CodeBuilder &b, Value x) {
+  Value one = b.real(x.getType(), 1);
+  Value sum = plainAdd(b, x, one), part = plainSub(b, sum, one);
+  Value rest = plainAdd(b, plainSub(b, one, plainSub(b, sum, part)),
+                        plainSub(b, x, part));
+  return logarithm(b, sum, rest, /*binary=*/false);
+}
+
 Value cpu::emitCoarseExp2(CodeBuilder &b, Value x) {
   return exp2By512(
       b, x, {0.07706713532431182, 0.22764488955307344, 0.6951168092974347, 1});
@@ -128,6 +188,18 @@ Value cpu::emitFastMath(CodeBuilder &b, Fn fn, Value x) {
     return exp2Scaled(b, x, 1);
   case Fn::tanh:
     return hyperbolicTangent(b, x);
+  default:
+    break;
+  }
+  // The device library has these.
+  if (b.target.gpu)
+    return {};
+  switch (fn) {
+  case Fn::log:
+  case Fn::log2:
+    return logarithm(b, x, {}, fn == Fn::log2);
+  case Fn::log1p:
+    return logarithm1p(b, x);
   default:
     return {};
   }

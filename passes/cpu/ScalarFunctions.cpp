@@ -105,6 +105,29 @@ static Value signOfReal(CodeBuilder &b, Value x) {
   return b.select(b.isNan(x), x, sign);
 }
 
+/// The small whole number that a real is, in all lanes; else 0.
+static int64_t smallWhole(Value y) {
+  constexpr double most = 8; // few products: no worse than pow
+  std::optional<double> real = constantReal(y);
+  return real && std::abs(*real) <= most && *real == std::trunc(*real)
+             ? int64_t(*real)
+             : 0;
+}
+
+/// x ^ n by products; `n` is not 0.
+static Value emitWholePower(CodeBuilder &b, Value x, int64_t n) {
+  Value product, power = x;
+  for (int64_t rest = std::abs(n); rest; rest /= 2) {
+    if (rest % 2)
+      product = product ? b.mul(product, power) : power;
+    if (rest > 1)
+      power = b.mul(power, power);
+  }
+  if (n > 0)
+    return product;
+  return arith::DivFOp::create(b, b.real(x.getType(), 1), product);
+}
+
 static Value emitReal(CodeBuilder &b, Fn fn, Value x, Value y) {
   if (Value fast = emitFastMath(b, fn, x))
     return fast;
@@ -112,6 +135,8 @@ static Value emitReal(CodeBuilder &b, Fn fn, Value x, Value y) {
   case Fn::div:
     return arith::DivFOp::create(b, x, y);
   case Fn::pow:
+    if (int64_t n = smallWhole(y))
+      return emitWholePower(b, x, n);
     return math::PowFOp::create(b, x, y);
   case Fn::neg:
     return arith::NegFOp::create(b, x);

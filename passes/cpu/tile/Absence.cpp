@@ -10,20 +10,6 @@ using namespace attn;
 using namespace attn::cpu;
 using arith::CmpFPredicate;
 
-std::optional<double> cpu::constantReal(Value value) {
-  if (auto splat = value.getDefiningOp<vector::BroadcastOp>())
-    value = splat.getSource();
-  if (auto rounded = value.getDefiningOp<arith::TruncFOp>())
-    value = rounded.getIn();
-  Attribute constant;
-  if (!matchPattern(value, m_Constant(&constant)))
-    return std::nullopt;
-  if (auto splat = dyn_cast<SplatElementsAttr>(constant))
-    constant = splat.getSplatValue<Attribute>();
-  auto real = dyn_cast<FloatAttr>(constant);
-  return real ? std::optional(real.getValueAsDouble()) : std::nullopt;
-}
-
 bool cpu::isMinusInfinity(Value value) {
   return constantReal(value) == -INFINITY;
 }

@@ -218,6 +218,41 @@ TEST_F(Functions, MatchTheTable) {
   }
 }
 
+TEST_F(Functions, LogarithmsToTwoUlps) {
+  const Fn functions[] = {Fn::log, Fn::log2, Fn::log1p};
+  for (Fn fn : functions)
+    add(fn, "f32", "f64", 1);
+  Compiled compiled(text);
+  ASSERT_TRUE(compiled.jit);
+  // All magnitudes, then the neighbourhood of 0 and of 1.
+  std::vector<float> points;
+  for (double x = 1e-44; x < 3e38; x *= 1.01)
+    points.push_back(x);
+  for (double x = 1; x > 1e-9; x *= 0.99) {
+    points.push_back(-x);
+    points.push_back(1 - x);
+    points.push_back(1 + x);
+  }
+  int64_t count = points.size();
+  for (auto [fn, c] : llvm::zip(functions, cases)) {
+    Tensor X = Tensor::f32({count}, points);
+    Tensor Y = Tensor::f32({count}, std::vector<float>(count, -1));
+    ASSERT_EQ(compiled.run(c.name, {&X, &Y}), 0);
+    for (int64_t i = 0; i < count; ++i) {
+      double x = points[i], got = Y.data<float>()[i];
+      double want = fn == Fn::log    ? std::log(x)
+                    : fn == Fn::log2 ? std::log2(x)
+                                     : std::log1p(x);
+      if (std::isnan(want) || std::isinf(want))
+        EXPECT_TRUE(std::isnan(want) ? std::isnan(got) : got == want)
+            << c.name << " " << x << ": " << got;
+      else
+        EXPECT_NEAR(got, want, std::abs(want) * 2.4e-7 + 1e-44)
+            << c.name << " " << x;
+    }
+  }
+}
+
 //===----------------------------------------------------------------------===//
 // Storage
 //===----------------------------------------------------------------------===//
