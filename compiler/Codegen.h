@@ -66,8 +66,11 @@ llvm::Expected<Lowered> lowerCascades(mlir::ModuleOp cascades,
 llvm::Expected<Generated> generate(mlir::ModuleOp cascades,
                                    const CodegenOptions &options);
 
-/// The O2 pipeline for the module's targets.
+/// What a CPU's functions need of LLVM.
 void optimise(llvm::Module &module, llvm::TargetMachine &machine);
+
+/// The O2 pipeline, for kernels that call the device library.
+void optimiseForDevice(llvm::Module &module, llvm::TargetMachine &machine);
 
 /// While it lives, machine code of `module` is made without strength reduction
 /// of loops if it uses a matrix unit: half of the time, for worse code there.

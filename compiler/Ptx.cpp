@@ -79,7 +79,7 @@ llvm::Expected<DeviceCode> attn::emitPtx(mlir::ModuleOp kernels,
             text && text->hasSideEffects())
           call->addFnAttr(llvm::Attribute::Convergent);
   }
-  optimise(*module, **machine);
+  optimiseForDevice(*module, **machine);
 
   DeviceCode code;
   llvm::raw_string_ostream(code.llvm) << *module;
