@@ -137,6 +137,14 @@ static Value divideByConstant(CodeBuilder &b, Value x, Value divisor) {
   return b.mul(x, b.real(getElementTypeOrSelf(x), reciprocal));
 }
 
+/// Is the quotient yielded as it is?
+static bool isYielded(Operation *op) {
+  return llvm::all_of(op->getUsers(), [](Operation *user) {
+    return isa<WhereOp, ElseOp>(user) ? isYielded(user)
+                                      : user->hasTrait<OpTrait::IsTerminator>();
+  });
+}
+
 Scalar RegionCode::emitMap(MapOp op) {
   SmallVector<Scalar> values = operands(op);
   if (op.getFn() == Fn::and_ || op.getFn() == Fn::or_)
@@ -148,11 +156,19 @@ Scalar RegionCode::emitMap(MapOp op) {
     plain.push_back(value.value);
     result.present = b.both(result.present, value.present);
   }
-  if (op.getFn() == Fn::div && !result.exact)
-    if (Value product = divideByConstant(b, plain[0], plain[1])) {
-      result.value = product;
-      return result;
+  if (op.getFn() == Fn::div && !result.exact) {
+    result.value = divideByConstant(b, plain[0], plain[1]);
+    // A rounding that the result's own hides; many quotients have one divisor,
+    // whose reciprocal leaves their loop.
+    bool isReal = isa<FloatType>(getElementTypeOrSelf(plain[0]));
+    if (!result.value && isReal && isRounded && isYielded(op)) {
+      Value one = b.real(plain[1].getType(), 1);
+      result.value =
+          b.mul(plain[0], arith::DivFOp::create(b, one, plain[1]));
     }
+    if (result.value)
+      return result;
+  }
   bool nonZero = op.getOperands().size() == 2 && isNonZero(op.getOperand(1));
   Value guard;
   result.value = emitFn(b, op.getFn(), plain,

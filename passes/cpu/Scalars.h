@@ -25,6 +25,8 @@ public:
   llvm::SmallVector<Scalar> emit(mlir::Block &block);
   /// Emits one operation, for later ones to use; its result.
   Scalar emit(mlir::Operation *op);
+  /// What the region yields is rounded to 16 bits or fewer.
+  void setRounded(bool value) { isRounded = value; }
   /// The compute type of a value that may still be exact.
   Scalar settled(Scalar value);
 
@@ -36,6 +38,7 @@ protected:
 
   CodeBuilder &b;
   mlir::Type real;
+  bool isRounded = false;
 
 private:
   Scalar emitOperation(mlir::Operation *op);

@@ -435,8 +435,21 @@ Scalar EinsumEmitter::element(unsigned number, Place all, Cache &cache) {
   return it->second = scalar;
 }
 
+/// Is the tile only stored, in 16 bits or fewer?
+static bool isRounded(tile::EinsumOp op) {
+  TypeRange results = op->getParentOfType<tile::KernelOp>().getResultTypes();
+  return llvm::all_of(op->getUsers(), [&](Operation *user) {
+    auto store = dyn_cast<tile::StoreOp>(user);
+    if (!store)
+      return false;
+    auto type = cast<NamedTensorType>(results[store.getResult()]);
+    return type.getElementType().getIntOrFloatBitWidth() <= 16;
+  });
+}
+
 Scalar EinsumEmitter::point(Place place, Cache &cache) {
   TileRegion region(b, t.outside, real, full);
+  region.setRounded(isRounded(op));
   region.capture(t.scalars, op.getMap());
   Block &block = op.getMap().front();
   for (auto [number, argument] : llvm::enumerate(block.getArguments())) {
