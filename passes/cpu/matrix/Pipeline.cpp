@@ -1,4 +1,4 @@
-//===- Pipeline.cpp - full steps, their stages side by side -----*- C++ -*-===//
+//===- Pipeline.cpp - steps, their stages side by side ----------*- C++ -*-===//
 // Of MatrixStream: the pipeline, and how it keeps a maximum that need not be
 // the latest until weights grow large.
 //===----------------------------------------------------------------------===//
@@ -34,9 +34,10 @@ void MatrixStream::keep() {
 void MatrixStream::refer(Value step) {
   for (auto [value, state] : reference->kept)
     t.setTile(value, places[value]);
-  untilLastPhase(step, true);
-  runPhase(RowPhase(t, roles, reference->flags, t.full,
-                    [](const MatrixProduct &) { return Value(); }));
+  untilLastPhase(step);
+  byFull([&](bool isFull) {
+    runPhase(rowPhase(reference->flags, step, isFull));
+  });
   Block &body = stream.getBody().front();
   for (auto [i, next] : llvm::enumerate(body.back().getOperands())) {
     auto op = next.getDefiningOp<tile::EinsumOp>();
@@ -94,16 +95,52 @@ void MatrixStream::settleReference(Value step) {
       };
       early(p, left(p, step), to, {}, nothing);
     }
+    Value full = t.full;
+    setFull({}); // one code for all, as it is rare
     enter(step);
     showScores(step, /*isAgain=*/true);
     refer(step);
-    runPhase(lastPhase(step, true));
+    runPhase(rowPhase(lastPhase(), step, /*isFull=*/false));
+    setFull(full);
   });
 }
 
 //===----------------------------------------------------------------------===//
 // The pipeline
 //===----------------------------------------------------------------------===//
+
+void MatrixStream::rowsBeside(Value step, bool isFull, Value next,
+                              Value before, ArrayRef<Left> lefts,
+                              ArrayRef<Value> targets) {
+  RowPhase phase = rowPhase(lastPhase(), step, isFull);
+  Values sums = phase.begin();
+  int64_t share = pairsOfQuad(roles), quadsBefore = 0;
+  for (auto [p, at, to] : llvm::zip(roles.products, lefts, targets)) {
+    auto slice = [&](Value quad, int64_t part, Values carried) {
+      // Half of the rows after each half of the quad, if there are enough.
+      int64_t low = 0, high = share;
+      if (share >= 4)
+        (part ? low : high) = share / 2;
+      else if (part == 0)
+        high = 0;
+      Value first = b.mul(b.add(quad, b.i64(quadsBefore)), b.i64(share));
+      for (int64_t i = low; i < high; ++i) {
+        Value pair = b.add(first, b.i64(i));
+        if (i == low || Ring::rows / 2 % share)
+          seek(pair);
+        carried = phase.pair(pair, carried);
+      }
+      return carried;
+    };
+    sums = p.isLate ? late(p, at, before, to, sums, slice)
+                    : earlyOf(p, at, next, sums, slice);
+    quadsBefore += quadsOf(p);
+  }
+  if (int64_t pairs = roles.rows / 2; share * quadsBefore < pairs)
+    sums = phase.pairs(b.i64(share * quadsBefore), b.i64(pairs), sums,
+                       [this](Value pair) { seek(pair); });
+  phase.end(sums);
+}
 
 void MatrixStream::pipeline(Value low, Value high) {
   Value one = b.i64(1), last = b.sub(high, one);
@@ -113,9 +150,11 @@ void MatrixStream::pipeline(Value low, Value high) {
   auto spare = [&](const MatrixProduct &p) {
     return place(layout.products[&p - roles.products.data()].spare);
   };
-  Value full = b.boolean(true);
-  t.full = full;
-  t.scalars.setFull(full);
+  auto isFull = [&](Value step) {
+    return b.bitAnd(b.compare(CmpIPredicate::sge, step, fullLow),
+                    b.compare(CmpIPredicate::slt, step, fullHigh));
+  };
+  setFull(isFull(low));
   for (const MatrixProduct &p : roles.products)
     if (!p.isLate)
       earlyOf(p, left(p, low), low, {}, nothing);
@@ -125,9 +164,7 @@ void MatrixStream::pipeline(Value low, Value high) {
   if (reference)
     refer(low);
   else
-    untilLastPhase(low, true);
-
-  int64_t share = pairsOfQuad(roles);
+    untilLastPhase(low);
 
   t.loop(low, last, 1, [&](Value step) {
     Value next = b.add(step, one);
@@ -141,38 +178,14 @@ void MatrixStream::pipeline(Value low, Value high) {
       targets.push_back(p.isLate ? b.select(isFirst, spare(p), accumulator(p))
                                  : Value());
     }
+    setFull(isFull(step));
     enter(step);
     showScores(step);
     if (reference)
       keep();
-    RowPhase phase = lastPhase(step, true);
-    Values sums = phase.begin();
-    int64_t quadsBefore = 0;
-    for (auto [p, at, to] : llvm::zip(roles.products, lefts, targets)) {
-      auto slice = [&](Value quad, int64_t part, Values carried) {
-        // Half of the rows after each half of the quad, if there are enough.
-        int64_t low = 0, high = share;
-        if (share >= 4)
-          (part ? low : high) = share / 2;
-        else if (part == 0)
-          high = 0;
-        Value first = b.mul(b.add(quad, b.i64(quadsBefore)), b.i64(share));
-        for (int64_t i = low; i < high; ++i) {
-          Value pair = b.add(first, b.i64(i));
-          if (i == low || Ring::rows / 2 % share)
-            seek(pair);
-          carried = phase.pair(pair, carried);
-        }
-        return carried;
-      };
-      sums = p.isLate ? late(p, at, before, to, sums, slice)
-                      : earlyOf(p, at, next, sums, slice);
-      quadsBefore += quadsOf(p);
-    }
-    if (int64_t pairs = roles.rows / 2; share * quadsBefore < pairs)
-      sums = phase.pairs(b.i64(share * quadsBefore), b.i64(pairs), sums,
-                         [this](Value pair) { seek(pair); });
-    phase.end(sums);
+    byFull([&](bool isFull) {
+      rowsBeside(step, isFull, next, before, lefts, targets);
+    });
     emitAll(roles.lastOps);
     for (auto [p, at, to] : llvm::zip(roles.products, lefts, targets))
       if (p.isLate) {
@@ -183,19 +196,22 @@ void MatrixStream::pipeline(Value low, Value high) {
     if (reference)
       settleReference(step);
     moveStates();
+    setFull(isFull(next));
     enter(next);
     loads();
     showScores(next);
     if (!reference)
-      untilLastPhase(next, true);
+      untilLastPhase(next);
   });
 
   // The last two late products and the last rows.
+  setFull(isFull(last));
   enter(last);
   showScores(last);
   if (reference)
     keep();
-  runPhase(lastPhase(last, true));
+  byFull(
+      [&](bool isFull) { runPhase(rowPhase(lastPhase(), last, isFull)); });
   emitAll(roles.lastOps);
   Value before = b.max(b.sub(last, one), low);
   Value isFirst = b.compare(CmpIPredicate::eq, last, low);

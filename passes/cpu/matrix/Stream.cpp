@@ -140,10 +140,27 @@ void MatrixStream::emitAll(ArrayRef<tile::EinsumOp> ops) {
   }
 }
 
-RowPhase MatrixStream::lastPhase(Value step, bool isFull) {
+void MatrixStream::setFull(Value full) {
+  t.full = full;
+  t.scalars.setFull(full);
+}
+
+void MatrixStream::byFull(function_ref<void(bool)> rows) {
+  if (!t.full || matchPattern(t.full, m_One()))
+    return rows(t.full != nullptr);
+  auto variant = [&](bool isFull) {
+    return [&, isFull] {
+      rows(isFull);
+      return Values();
+    };
+  };
+  b.ifElse(t.full, variant(true), variant(false));
+}
+
+RowPhase MatrixStream::rowPhase(const MatrixRoles::Phase &phase, Value step,
+                                bool isFull) {
   return RowPhase(
-      t, roles, reference && isFull ? reference->rows : roles.phases.back(),
-      isFull ? b.boolean(true) : Value(),
+      t, roles, phase, isFull ? b.boolean(true) : Value(),
       [this, step](const MatrixProduct &p) { return factor(p, step); });
 }
 
@@ -155,15 +172,10 @@ void MatrixStream::runPhase(RowPhase phase) {
                         [this](Value pair) { seek(pair); }));
 }
 
-void MatrixStream::untilLastPhase(Value step, bool isFull) {
-  t.full = isFull ? b.boolean(true) : Value();
-  t.scalars.setFull(t.full);
+void MatrixStream::untilLastPhase(Value step) {
   for (const MatrixRoles::Phase &phase : ArrayRef(roles.phases).drop_back()) {
     emitAll(phase.laneOps);
-    runPhase(
-        RowPhase(t, roles, phase, t.full, [this, step](const MatrixProduct &p) {
-          return factor(p, step);
-        }));
+    byFull([&](bool isFull) { runPhase(rowPhase(phase, step, isFull)); });
   }
   emitAll(roles.phases.back().laneOps);
 }
@@ -226,15 +238,14 @@ MatrixStream::Values MatrixStream::nothing(Value, int64_t, Values values) {
 
 void MatrixStream::serialStep(Value step) {
   enter(step);
-  t.full = {};
-  t.scalars.setFull({});
+  setFull({});
   loads();
   for (const MatrixProduct &p : roles.products)
     if (!p.isLate)
       earlyOf(p, left(p, step), step, {}, nothing);
   showScores(step);
-  untilLastPhase(step, false);
-  runPhase(lastPhase(step, false));
+  untilLastPhase(step);
+  runPhase(rowPhase(roles.phases.back(), step, /*isFull=*/false));
   emitAll(roles.lastOps);
   for (const MatrixProduct &p : roles.products) {
     if (!p.isLate)
@@ -323,21 +334,9 @@ void MatrixStream::run(Value low, Value high) {
           b.i64(0));
   auto clip = [&](Value x) { return b.min(b.max(x, low), high); };
   auto [lower, upper] = range();
-  Value fullLower = upper, fullUpper = upper;
-  if (!roles.isClassified) {
-    fullLower = b.min(b.max(t.integer(stream.getFullLower()), lower), upper);
-    fullUpper =
-        b.min(b.max(t.integer(stream.getFullUpper()), fullLower), upper);
-  }
-  lower = clip(lower);
-  upper = clip(upper);
-  fullLower = clip(fullLower);
-  fullUpper = clip(fullUpper);
   auto outer = t.full;
-  auto serial = [&](Value low, Value high) {
-    t.loop(low, high, 1, [&](Value step) {
-      if (!roles.isClassified)
-        return serialStep(step);
+  if (roles.isClassified) {
+    t.loop(clip(lower), clip(upper), 1, [&](Value step) {
       Block &classify = stream.getClassify().front();
       t.scalars.bindCoordinate(classify.getArgument(0), step);
       t.scalars.setFull({});
@@ -345,22 +344,15 @@ void MatrixStream::run(Value low, Value high) {
       b.ifThen(t.holds(classify.back().getOperand(0)),
                [&] { serialStep(step); });
     });
-  };
-  if (roles.isClassified) {
-    serial(lower, upper);
   } else {
-    // Before and after the full steps, by the same code.
-    t.loop(b.i64(0), b.i64(2), 1, [&](Value part) {
-      Value isFirst = b.compare(CmpIPredicate::eq, part, b.i64(0));
-      serial(b.select(isFirst, lower, fullUpper),
-             b.select(isFirst, fullLower, upper));
-      Value some = b.compare(CmpIPredicate::slt, fullLower, fullUpper);
-      b.ifThen(b.bitAnd(isFirst, some),
-               [&] { pipeline(fullLower, fullUpper); });
-    });
+    fullLow = t.integer(stream.getFullLower());
+    fullHigh = t.integer(stream.getFullUpper());
+    lower = clip(lower);
+    upper = clip(upper);
+    b.ifThen(b.compare(CmpIPredicate::slt, lower, upper),
+             [&] { pipeline(lower, upper); });
   }
-  t.full = outer;
-  t.scalars.setFull(outer);
+  setFull(outer);
 }
 
 void MatrixStream::finish() {

@@ -1,8 +1,9 @@
 //===- Stream.h - the stream of a kernel on a matrix unit -------*- C++ -*-===//
-// Steps that may have absent points run one operation after the other. The
-// full ones are a pipeline of three stages: while the rows of a step are in
-// their last phase, the early products of the next step and the late products
-// of the one before run on the matrix unit, a few instructions of each in turn.
+// Steps are a pipeline of three stages: while the rows of a step are in their
+// last phase, the early products of the next step and the late products of the
+// one before run on the matrix unit, a few instructions of each in turn. Rows
+// of steps that may have absent points are other code in the same place. Steps
+// that are asked for one by one run one operation after the other.
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_PASSES_CPU_MATRIX_STREAM_H
 #define ATTN_PASSES_CPU_MATRIX_STREAM_H
@@ -50,14 +51,27 @@ private:
   void enter(Value step);
   void serialStep(Value step);
   void pipeline(Value low, Value high);
+  /// The rows of `step` in the pipeline, beside the products at `lefts`; early
+  /// ones are of `next`, late ones of `before` and go to `targets`.
+  void rowsBeside(Value step, bool isFull, Value next, Value before,
+                  llvm::ArrayRef<Left> lefts, llvm::ArrayRef<Value> targets);
 
   /// Tiles of the body have one place, whichever step they are of.
   void placeTiles();
   void settle(Value value);
   void loads();
+  /// All points of the coming steps are there where `full` is (null: never
+  /// known to be).
+  void setFull(Value full);
+  /// Code for rows that are known to be full, for others, or for both.
+  void byFull(llvm::function_ref<void(bool isFull)> rows);
   /// Phases and lane operations before the rows of the last phase.
-  void untilLastPhase(Value step, bool isFull);
-  RowPhase lastPhase(Value step, bool isFull);
+  void untilLastPhase(Value step);
+  RowPhase rowPhase(const MatrixRoles::Phase &phase, Value step, bool isFull);
+  /// The last phase of a step in the pipeline.
+  const MatrixRoles::Phase &lastPhase() const {
+    return reference ? reference->rows : roles.phases.back();
+  }
   void runPhase(RowPhase phase);
   void emitAll(llvm::ArrayRef<tile::EinsumOp> ops);
   void moveStates();
@@ -117,7 +131,9 @@ private:
   llvm::DenseMap<Value, Tile> places;
   /// By product: where the ring has the first row of the step that is read.
   std::vector<Value> shown;
-  /// Full steps keep a maximum for as long as it is large enough.
+  /// The range of steps whose points are all there.
+  Value fullLow, fullHigh;
+  /// The pipeline keeps a maximum for as long as it is large enough.
   std::optional<Reference> reference;
 };
 
