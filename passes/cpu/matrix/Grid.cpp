@@ -1,14 +1,27 @@
 //===- Grid.cpp - grid points of a kernel on a matrix unit ------*- C++ -*-===//
 #include "passes/cpu/matrix/Grid.h"
+#include "passes/cpu/matrix/Pipeline.h"
 #include "mlir/Transforms/RegionUtils.h"
 
 using namespace mlir;
 using namespace attn;
 using namespace attn::cpu;
 
+namespace {
+
+struct MatrixPoint {
+  TileLowering code;
+  std::optional<MatrixStream> stream = {};
+  explicit MatrixPoint(TileLowering code) : code(std::move(code)) {}
+};
+
+} // namespace
+
 /// What operands of a part of the stream may take of the second cache, and how
 /// many points make a read of them from beyond it cheap.
 constexpr int64_t partBytes = 1 << 20, manyPoints = 16;
+/// Points that are enough for a pipeline, and items that are for threads.
+constexpr int64_t somePoints = 4, manyItems = 32;
 
 MatrixGrid::MatrixGrid(tile::KernelOp kernel, const MatrixRoles &roles)
     : kernel(kernel), roles(roles) {}
@@ -47,18 +60,26 @@ bool MatrixGrid::areOperandsShared() {
   });
 }
 
-Value MatrixGrid::points(CodeBuilder &b, Extent extent) {
+Value MatrixGrid::isParted(CodeBuilder &b, Extent extent) {
   auto late = llvm::find_if(roles.products,
                             [](const MatrixProduct &p) { return p.isLate; });
   if (late == roles.products.end() || !areOperandsShared())
-    return b.i64(1);
+    return b.boolean(false);
   tile::LoadOp load = late->left;
   auto ranks = cast<NamedTensorType>(load.getTensor().getType()).getRanks();
   Value steps = b.createOrFold<arith::CeilDivSIOp>(extent(ranks[late->rowAxis]),
                                                    b.i64(roles.rows));
-  Value fits = b.compare(arith::CmpIPredicate::sle,
-                         b.mul(steps, b.i64(stepBytes())), b.i64(partBytes));
-  return b.select(fits, b.i64(1), b.i64(manyPoints));
+  return b.compare(arith::CmpIPredicate::sgt,
+                   b.mul(steps, b.i64(stepBytes())), b.i64(partBytes));
+}
+
+Value MatrixGrid::points(CodeBuilder &b, Extent extent) {
+  Value all = b.i64(1);
+  for (StringAttr rank : strings(kernel.getGrid()))
+    all = b.mul(all, extent(rank));
+  Value some = arith::DivUIOp::create(b, all, b.i64(manyItems));
+  some = b.min(b.max(some, b.i64(1)), b.i64(somePoints));
+  return b.select(isParted(b, extent), b.i64(manyPoints), some);
 }
 
 Value MatrixGrid::items(CodeBuilder &b, Extent extent) {
@@ -104,50 +125,64 @@ void MatrixGrid::emit(CodeBuilder &b, TileSurroundings &outside, Value begin,
       first.back() = b.mul(first.back(), most);
       count = b.min(most, b.sub(extent(grid.back()), first.back()));
     }
-    using Body = llvm::function_ref<Values(MatrixStream &, ValueRange)>;
+    std::vector<std::unique_ptr<MatrixPoint>> made;
+    auto memory = [&](Value number) {
+      return b.gep(b.getI8Type(), scratch,
+                   b.add(b.mul(number, each),
+                         b.i64(MatrixStream::scratchBytes(roles))));
+    };
+    auto beside = [&](Value number) {
+      return b.gep(b.getI8Type(), memory(number), tiles);
+    };
+    auto at = [&](Value number) -> MatrixStream & {
+      Values coordinates = first;
+      if (!grid.empty())
+        coordinates.back() = b.add(first.back(), number);
+      made.push_back(std::make_unique<MatrixPoint>(
+          TileLowering(b, outside, kernel, buffers, memory(number))));
+      MatrixPoint &point = *made.back();
+      point.code.bindPoint(coordinates);
+      return point.stream.emplace(point.code, roles, beside(number), scratch,
+                                  panels);
+    };
+    auto resumed = [&](Value number) -> MatrixStream & {
+      MatrixStream &stream = at(number);
+      stream.resume();
+      return stream;
+    };
+    using Body = llvm::function_ref<Values(Value, ValueRange)>;
     auto all = [&](ValueRange carried, Body body) {
-      return code.loop(
-          b.i64(0), count, 1, carried, [&](Value number, ValueRange in) {
-            Value memory =
-                b.gep(b.getI8Type(), scratch,
-                      b.add(b.mul(number, each),
-                            b.i64(MatrixStream::scratchBytes(roles))));
-            TileLowering point(b, outside, kernel, buffers, memory);
-            Values coordinates = first;
-            if (!grid.empty())
-              coordinates.back() = b.add(first.back(), number);
-            point.bindPoint(coordinates);
-            MatrixStream stream(point, roles,
-                                b.gep(b.getI8Type(), memory, tiles), scratch,
-                                panels);
-            return body(stream, in);
-          });
+      return code.loop(b.i64(0), count, 1, carried, body);
     };
     // The steps of all points together.
     Values range = all({b.i64(INT64_MAX), b.i64(0)},
-                       [&](MatrixStream &stream, ValueRange in) -> Values {
-                         auto [low, high] = stream.start();
+                       [&](Value number, ValueRange in) -> Values {
+                         auto [low, high] = at(number).start();
                          return {b.min(in[0], low), b.max(in[1], high)};
                        });
     Value steps = b.max(b.sub(range[1], range[0]), b.i64(0));
-    Value isOne = b.compare(arith::CmpIPredicate::eq, most, b.i64(1));
     Value parts =
-        b.select(isOne, b.i64(1),
+        b.select(isParted(b, extent),
                  b.createOrFold<arith::CeilDivSIOp>(
-                     b.mul(steps, b.i64(stepBytes())), b.i64(partBytes)));
+                     b.mul(steps, b.i64(stepBytes())), b.i64(partBytes)),
+                 b.i64(1));
     Value size =
         b.createOrFold<arith::CeilDivSIOp>(steps, b.max(parts, b.i64(1)));
+    code.store(b.integer(code.vectorOf(b.getI32Type()), 0), scratch,
+               b.i64(MatrixStream::zerosAt(roles) / 4));
     code.loop(b.i64(0), parts, 1, [&](Value part) {
       Value low = b.add(range[0], b.mul(part, size));
-      all({}, [&](MatrixStream &stream, ValueRange) -> Values {
-        stream.resume();
-        stream.run(low, b.add(low, size));
+      Value high = b.add(low, size);
+      if (!roles.isClassified)
+        return MatrixPipeline(code, roles, {count, beside, resumed})
+            .emit(low, high);
+      all({}, [&](Value number, ValueRange) -> Values {
+        resumed(number).run(low, high);
         return {};
       });
     });
-    all({}, [&](MatrixStream &stream, ValueRange) -> Values {
-      stream.resume();
-      stream.finish();
+    all({}, [&](Value number, ValueRange) -> Values {
+      resumed(number).finish();
       return {};
     });
   });

@@ -1,7 +1,8 @@
 //===- Grid.h - grid points of a kernel on a matrix unit --------*- C++ -*-===//
-// Operands that many grid points read do not stay in the second cache when
-// there are too many of them. Then a work item is a row of some points, and
-// each takes a part of the stream in turn before any goes on to the next part.
+// A work item is a row of some points, whose steps are one pipeline. Operands
+// that many points read do not stay in the second cache when there are too many
+// of them: then items have more points, and each takes a part of the stream in
+// turn before any goes on to the next part.
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_PASSES_CPU_MATRIX_GRID_H
 #define ATTN_PASSES_CPU_MATRIX_GRID_H
@@ -31,6 +32,8 @@ private:
   /// Bytes that the products of a step read from tensors.
   int64_t stepBytes();
   bool areOperandsShared();
+  /// Do points take parts of the stream in turn?
+  Value isParted(CodeBuilder &b, Extent extent);
   /// How many points an item has.
   Value points(CodeBuilder &b, Extent extent);
 

@@ -1,10 +1,6 @@
-//===- Pipeline.cpp - steps, their stages side by side ----------*- C++ -*-===//
-// Of MatrixStream: the pipeline, and how it keeps a maximum that need not be
-// the latest until weights grow large.
-//===----------------------------------------------------------------------===//
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "passes/cpu/matrix/Amx.h"
-#include "passes/cpu/matrix/Stream.h"
+//===- Pipeline.cpp - steps of several points side by side ------*- C++ -*-===//
+#include "passes/cpu/matrix/Pipeline.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
 using namespace attn;
@@ -12,110 +8,63 @@ using namespace attn::cpu;
 using arith::CmpIPredicate;
 
 //===----------------------------------------------------------------------===//
-// The maximum that is kept
+// Which step is next
 //===----------------------------------------------------------------------===//
 
-/// A weight above this asks for a later maximum; any power of 2 far from the
-/// largest number would do.
-constexpr double largestWeight = 16384;
-
-/// The step's values as they are where the states' maximum stays.
-void MatrixStream::keep() {
-  for (auto [value, state] : reference->kept)
-    t.setTile(value, t.tile(state));
-  for (tile::EinsumOp op : roles.phases.back().laneOps)
-    if (!reference->idle.contains(op)) {
-      emitTileEinsum(t, op);
-      settle(op.getResult());
-    }
+/// Of a point, what is in our part of the stream.
+MatrixStream::Range MatrixPipeline::range(Value point) {
+  auto range = MatrixStream::rangeAt(b, roles, points.memory(point));
+  auto clip = [&](Value x) { return b.min(b.max(x, low), high); };
+  range.low = clip(range.low);
+  range.high = clip(range.high);
+  return range;
 }
 
-/// States that refer to the maximum of this step, too.
-void MatrixStream::refer(Value step) {
-  for (auto [value, state] : reference->kept)
-    t.setTile(value, places[value]);
-  untilLastPhase(step);
-  byFull([&](bool isFull) {
-    runPhase(rowPhase(reference->flags, step, isFull));
-  });
-  Block &body = stream.getBody().front();
-  for (auto [i, next] : llvm::enumerate(body.back().getOperands())) {
-    auto op = next.getDefiningOp<tile::EinsumOp>();
-    const Tile &to = t.tile(body.getArgument(1 + i));
-    if (const MatrixProduct *p = roles.product(op))
-      repair(*p);
-    else if (op == reference->maximum ||
-             llvm::is_contained(reference->flags.reductions, op))
-      t.copyTile(t.tile(next), to);
-    else if (t.tile(op.getInit()).base != to.base)
-      t.copyTile(t.tile(op.getInit()), to);
-  }
-  keep();
+/// The first step of `point` or of the first one after it that has any.
+MatrixPipeline::Item MatrixPipeline::firstFrom(Value point, Item otherwise) {
+  Type i64 = b.getI64Type();
+  auto loop = scf::WhileOp::create(
+      b, TypeRange{i64, i64}, ValueRange{point, otherwise.step},
+      [&](OpBuilder &, Location, ValueRange in) {
+        Value inside = b.compare(CmpIPredicate::slt, in[0], points.count);
+        // Beyond the last point nothing is read.
+        Value at = b.select(inside, in[0], b.i64(0));
+        MatrixStream::Range range = this->range(at);
+        Value empty = b.compare(CmpIPredicate::sge, range.low, range.high);
+        scf::ConditionOp::create(b, b.bitAnd(inside, empty),
+                                 ValueRange{in[0], range.low});
+      },
+      [&](OpBuilder &, Location, ValueRange in) {
+        scf::YieldOp::create(b, ValueRange{b.add(in[0], b.i64(1)), in[1]});
+      });
+  Value found =
+      b.compare(CmpIPredicate::slt, loop.getResult(0), points.count);
+  return {b.select(found, loop.getResult(0), otherwise.point),
+          b.select(found, loop.getResult(1), otherwise.step)};
 }
 
-/// Does a lane need a later maximum, or has none yet?
-Value MatrixStream::isPassed() {
-  tile::EinsumOp mass = reference->mass;
-  const Tile &most = t.tile(stream.getBody().getArgument(1 + reference->state));
-  Type reals = t.vectorOf(b.getF32Type());
-  Value good;
-  for (int64_t lane = 0; lane < roles.lanes; lane += t.lanes()) {
-    auto at = [&](const Tile &tile) {
-      return t.load(reals, tile.base, b.i64(lane));
-    };
-    Value grown =
-        b.sub(at(t.tile(mass.getResult())), at(t.tile(mass.getInit())));
-    good = b.both(good, b.compare(CmpIPredicate::sle, grown,
-                                  b.real(reals, largestWeight)));
-    good = b.both(good, b.compare(CmpIPredicate::sgt, at(most),
-                                  b.real(reals, -INFINITY)));
-    for (tile::EinsumOp op : reference->flags.reductions) {
-      Type bytes = t.vectorOf(b.getI8Type());
-      Value flag = t.load(bytes, t.tile(op.getInit()).base, b.i64(lane));
-      good =
-          b.both(good, b.compare(CmpIPredicate::ne, flag, b.integer(bytes, 0)));
-    }
-  }
-  return b.bitNot(
-      vector::ReductionOp::create(b, vector::CombiningKind::AND, good));
-}
-
-/// After the rows of `step`, with no late product under way.
-void MatrixStream::settleReference(Value step) {
-  enter(step);
-  b.ifThen(isPassed(), [&] {
-    // The ring has rows of the next step by now.
-    for (auto [p, offsets] : llvm::zip(roles.products, layout.products)) {
-      if (p.isLate)
-        continue;
-      Value again = place(offsets.again);
-      int64_t bytes = Ring(roles, p).blockBytes;
-      auto to = [&](Value block) {
-        return b.gep(b.getI8Type(), again, b.mul(block, b.i64(bytes)));
-      };
-      early(p, left(p, step), to, {}, nothing);
-    }
-    Value full = t.full;
-    setFull({}); // one code for all, as it is rare
-    enter(step);
-    showScores(step, /*isAgain=*/true);
-    refer(step);
-    runPhase(rowPhase(lastPhase(), step, /*isFull=*/false));
-    setFull(full);
-  });
+/// After the last one comes the last one again.
+MatrixPipeline::Item MatrixPipeline::after(Item item) {
+  Value step = b.add(item.step, b.i64(1));
+  Value more = b.compare(CmpIPredicate::slt, step, range(item.point).high);
+  Values next = b.ifElse(
+      more, [&]() -> Values { return {item.point, step}; },
+      [&]() -> Values {
+        Item other = firstFrom(b.add(item.point, b.i64(1)), item);
+        return {other.point, other.step};
+      });
+  return {next[0], next[1]};
 }
 
 //===----------------------------------------------------------------------===//
-// The pipeline
+// A step
 //===----------------------------------------------------------------------===//
 
-void MatrixStream::rowsBeside(Value step, bool isFull, Value next,
-                              Value before, ArrayRef<Left> lefts,
-                              ArrayRef<Value> targets) {
-  RowPhase phase = rowPhase(lastPhase(), step, isFull);
+void MatrixStream::rowsBeside(bool isFull, ArrayRef<Beside> products) {
+  RowPhase phase = rowPhase(lastPhase(), isFull);
   Values sums = phase.begin();
   int64_t share = pairsOfQuad(roles), quadsBefore = 0;
-  for (auto [p, at, to] : llvm::zip(roles.products, lefts, targets)) {
+  for (const Beside &x : products) {
     auto slice = [&](Value quad, int64_t part, Values carried) {
       // Half of the rows after each half of the quad, if there are enough.
       int64_t low = 0, high = share;
@@ -132,8 +81,9 @@ void MatrixStream::rowsBeside(Value step, bool isFull, Value next,
       }
       return carried;
     };
-    sums = p.isLate ? late(p, at, before, to, sums, slice)
-                    : earlyOf(p, at, next, sums, slice);
+    const MatrixProduct &p = *x.product;
+    sums = p.isLate ? late(p, x.left, x.right, x.to, sums, slice)
+                    : earlyAt(x.turn, p, x.left, x.right, sums, slice);
     quadsBefore += quadsOf(p);
   }
   if (int64_t pairs = roles.rows / 2; share * quadsBefore < pairs)
@@ -142,98 +92,89 @@ void MatrixStream::rowsBeside(Value step, bool isFull, Value next,
   phase.end(sums);
 }
 
-void MatrixStream::pipeline(Value low, Value high) {
-  Value one = b.i64(1), last = b.sub(high, one);
-  auto accumulator = [&](const MatrixProduct &p) {
-    return t.tile(stream.getBody().getArgument(1 + p.state)).base;
-  };
-  auto spare = [&](const MatrixProduct &p) {
-    return place(layout.products[&p - roles.products.data()].spare);
-  };
-  auto isFull = [&](Value step) {
-    return b.bitAnd(b.compare(CmpIPredicate::sge, step, fullLow),
-                    b.compare(CmpIPredicate::slt, step, fullHigh));
-  };
-  setFull(isFull(low));
+void MatrixPipeline::emitStep(Value turn, Item before, Item item, Item next) {
+  MatrixStream &past = points.stream(before.point);
+  MatrixStream &coming = points.stream(next.point);
+  MatrixStream &now = points.stream(item.point);
+  Value one = b.i64(1), lastTurn = b.sub(turn, one);
+  // The step before the first one goes where nobody looks.
+  Value isFirst = b.compare(CmpIPredicate::eq, turn, b.i64(0));
+  SmallVector<MatrixStream::Beside> products;
   for (const MatrixProduct &p : roles.products)
-    if (!p.isLate)
-      earlyOf(p, left(p, low), low, {}, nothing);
-  enter(low);
-  loads();
-  showScores(low);
-  if (reference)
-    refer(low);
-  else
-    untilLastPhase(low);
+    if (p.isLate)
+      products.push_back(
+          {&p, past.left(p, before.step), past.factor(p, lastTurn), Value(),
+           b.select(isFirst, past.spare(p), past.accumulator(p))});
+    else
+      products.push_back({&p, coming.left(p, next.step), coming.right(p),
+                          b.add(turn, one), Value()});
 
-  t.loop(low, last, 1, [&](Value step) {
-    Value next = b.add(step, one);
-    Value before = b.max(b.sub(step, one), low);
-    // The step before the first one goes where nobody looks.
-    Value isFirst = b.compare(CmpIPredicate::eq, step, low);
-    SmallVector<Left> lefts;
-    SmallVector<Value> targets;
-    for (const MatrixProduct &p : roles.products) {
-      lefts.push_back(left(p, p.isLate ? before : next));
-      targets.push_back(p.isLate ? b.select(isFirst, spare(p), accumulator(p))
-                                 : Value());
+  auto range = MatrixStream::rangeAt(b, roles, points.memory(item.point));
+  now.turn = turn;
+  now.setFull(
+      b.bitAnd(b.compare(CmpIPredicate::sge, item.step, range.fullLow),
+               b.compare(CmpIPredicate::slt, item.step, range.fullHigh)));
+  now.enter(item.step);
+  now.loads();
+  now.showScores();
+  if (now.reference) {
+    b.ifThen(b.compare(CmpIPredicate::eq, item.step, range.low),
+             [&] { now.refer(); });
+    now.showScores();
+    now.keep();
+  } else {
+    now.untilLastPhase();
+  }
+  now.byFull([&](bool isFull) { now.rowsBeside(isFull, products); });
+  now.emitAll(roles.lastOps);
+  for (const MatrixStream::Beside &x : products)
+    if (x.product->isLate) {
+      past.correct(*x.product, x.left, x.right, before.step, x.to);
+      if (!now.reference)
+        now.repair(*x.product);
     }
-    setFull(isFull(step));
-    enter(step);
-    showScores(step);
-    if (reference)
-      keep();
-    byFull([&](bool isFull) {
-      rowsBeside(step, isFull, next, before, lefts, targets);
-    });
-    emitAll(roles.lastOps);
-    for (auto [p, at, to] : llvm::zip(roles.products, lefts, targets))
-      if (p.isLate) {
-        correct(p, at, before, to);
-        if (!reference)
-          repair(p);
-      }
-    if (reference)
-      settleReference(step);
-    moveStates();
-    setFull(isFull(next));
-    enter(next);
-    loads();
-    showScores(next);
-    if (!reference)
-      untilLastPhase(next);
-  });
+  if (now.reference)
+    now.settleReference(item.step);
+  now.moveStates();
+}
 
-  // The last two late products and the last rows.
-  setFull(isFull(last));
-  enter(last);
-  showScores(last);
-  if (reference)
-    keep();
-  byFull(
-      [&](bool isFull) { runPhase(rowPhase(lastPhase(), last, isFull)); });
-  emitAll(roles.lastOps);
-  Value before = b.max(b.sub(last, one), low);
-  Value isFirst = b.compare(CmpIPredicate::eq, last, low);
-  auto lateOne = [&](const MatrixProduct &p, Value step, Value to) {
-    Left at = left(p, step);
-    late(p, at, step, to, {}, nothing);
-    correct(p, at, step, to);
-  };
-  for (const MatrixProduct &p : roles.products)
-    if (p.isLate)
-      lateOne(p, before, b.select(isFirst, spare(p), accumulator(p)));
-  enter(last);
-  if (reference)
-    settleReference(last);
-  for (const MatrixProduct &p : roles.products)
-    if (p.isLate && !reference)
-      repair(p);
-  for (const MatrixProduct &p : roles.products)
-    if (p.isLate)
-      lateOne(p, last, accumulator(p));
-  moveStates();
-  if (reference)
-    for (auto [value, state] : reference->kept)
-      t.setTile(value, places[value]);
+//===----------------------------------------------------------------------===//
+// All steps
+//===----------------------------------------------------------------------===//
+
+void MatrixPipeline::emit(Value from, Value to) {
+  low = from;
+  high = to;
+  Value none = b.i64(0), one = b.i64(1);
+  Value total =
+      code.loop(none, points.count, 1, {none},
+                [&](Value point, ValueRange in) -> Values {
+                  MatrixStream::Range range = this->range(point);
+                  Value steps = b.max(b.sub(range.high, range.low), none);
+                  return {b.add(in[0], steps)};
+                })
+          .front();
+  b.ifThen(b.compare(CmpIPredicate::sgt, total, none), [&] {
+    Item first = firstFrom(none, {none, none});
+    MatrixStream &start = points.stream(first.point);
+    for (const MatrixProduct &p : roles.products)
+      if (!p.isLate)
+        start.earlyAt(none, p, start.left(p, first.step), start.right(p), {},
+                      MatrixStream::nothing);
+    Values last = code.loop(
+        none, total, 1, {first.point, first.step, first.point, first.step},
+        [&](Value turn, ValueRange in) -> Values {
+          Item before{in[0], in[1]}, item{in[2], in[3]}, next = after(item);
+          emitStep(turn, before, item, next);
+          return {item.point, item.step, next.point, next.step};
+        });
+    MatrixStream &end = points.stream(last[0]);
+    for (const MatrixProduct &p : roles.products)
+      if (p.isLate) {
+        auto left = end.left(p, last[1]);
+        Value right = end.factor(p, b.sub(total, one)), to = end.accumulator(p);
+        end.late(p, left, right, to, {}, MatrixStream::nothing);
+        end.correct(p, left, right, last[1], to);
+      }
+  });
 }

@@ -133,9 +133,10 @@ static SmallVector<Value> corners(CodeBuilder &b, Value base, Value row,
 }
 
 MatrixStream::Values MatrixStream::early(const MatrixProduct &p,
-                                         const Left &left, Target to,
-                                         Values carried, Slice slice) {
-  Value right = this->right(p), stride = b.i64(roles.lanes * 4);
+                                         const Left &left, Value right,
+                                         Target to, Values carried,
+                                         Slice slice) {
+  Value stride = b.i64(roles.lanes * 4);
   int64_t depthTiles = p.depth / amx::tileDepth;
   return t.loop(
       b.i64(0), b.i64(p.columns / 32), 1, carried,
@@ -159,22 +160,22 @@ MatrixStream::Values MatrixStream::early(const MatrixProduct &p,
       });
 }
 
-MatrixStream::Values MatrixStream::earlyOf(const MatrixProduct &p,
-                                           const Left &left, Value step,
+MatrixStream::Values MatrixStream::earlyAt(Value turn, const MatrixProduct &p,
+                                           const Left &left, Value right,
                                            Values carried, Slice slice) {
   Ring ring(roles, p);
   Value base = place(layout.products[&p - roles.products.data()].scores);
-  Value first = ring.first(b, step);
+  Value first = ring.first(b, turn);
   auto to = [&](Value block) {
     return b.gep(b.getI8Type(), base, ring.offset(b, first, block));
   };
-  return early(p, left, to, std::move(carried), slice);
+  return early(p, left, right, to, std::move(carried), slice);
 }
 
 MatrixStream::Values MatrixStream::late(const MatrixProduct &p,
-                                        const Left &left, Value step, Value to,
+                                        const Left &left, Value right, Value to,
                                         Values carried, Slice slice) {
-  Value right = factor(p, step), stride = b.i64(roles.lanes * 4);
+  Value stride = b.i64(roles.lanes * 4);
   int64_t depthTiles = p.depth / amx::tileDepth;
   return t.loop(b.i64(0), b.i64(p.columns / 32), 1, carried,
                 [&](Value block, ValueRange in) {
@@ -201,8 +202,8 @@ MatrixStream::Values MatrixStream::late(const MatrixProduct &p,
 
 /// Adds what the turned operand lacks: products with what is not finite, for
 /// the lanes that have the point.
-void MatrixStream::correct(const MatrixProduct &p, const Left &left, Value step,
-                           Value to) {
+void MatrixStream::correct(const MatrixProduct &p, const Left &left,
+                           Value right, Value step, Value to) {
   Value flag = b.load(b.getI8Type(), left.flag);
   Value any = b.compare(CmpIPredicate::ne, flag, b.integer(b.getI8Type(), 0));
   b.ifThen(any, [&] {
@@ -220,7 +221,6 @@ void MatrixStream::correct(const MatrixProduct &p, const Left &left, Value step,
     Value origin = StorageMap::offset(b, s, first);
     Value rows =
         b.min(b.sub(s.extents[p.rowAxis], first[p.rowAxis]), b.i64(p.depth));
-    Value weights = factor(p, step);
     Type ints = t.vectorOf(b.getI32Type()), reals = t.vectorOf(b.getF32Type());
     t.loop(b.i64(0), rows, 1, [&](Value row) {
       t.loop(b.i64(0), b.i64(p.columns), 1, [&](Value column) {
@@ -239,7 +239,7 @@ void MatrixStream::correct(const MatrixProduct &p, const Left &left, Value step,
           Value odd =
               b.compare(CmpIPredicate::ne, b.bitAnd(row, b.i64(1)), b.i64(0));
           for (int64_t lane = 0; lane < roles.lanes; lane += t.lanes()) {
-            Value words = t.load(ints, weights, b.add(pair, b.i64(lane)));
+            Value words = t.load(ints, right, b.add(pair, b.i64(lane)));
             Value high = b.bitAnd(words, b.integer(ints, int32_t(0xffff0000)));
             Value low = arith::ShLIOp::create(b, words, b.integer(ints, 16));
             Value bits = b.select(odd, high, low);

@@ -22,6 +22,7 @@ MatrixStream::Layout::Layout(const MatrixRoles &roles) {
   };
   auto take = [&](int64_t size) { return takeOf(bytes, size); };
   zeros = take(64);
+  range = takeOf(pointBytes, 4 * 8);
   for (const MatrixProduct &p : roles.products) {
     Offsets offsets;
     if (p.isLate) {
@@ -45,6 +46,10 @@ int64_t MatrixStream::scratchBytes(const MatrixRoles &roles) {
   return Layout(roles).bytes;
 }
 
+int64_t MatrixStream::zerosAt(const MatrixRoles &roles) {
+  return Layout(roles).zeros;
+}
+
 MatrixStream::MatrixStream(TileLowering &t, const MatrixRoles &roles,
                            Value point, Value scratch, ArrayRef<Value> panels)
     : t(t), b(t.b), roles(roles), stream(roles.stream), layout(roles),
@@ -57,17 +62,19 @@ Value MatrixStream::right(const MatrixProduct &p) {
 }
 
 /// One of two places, by turns.
-Value MatrixStream::place(int64_t offset, int64_t bytes, Value step) {
-  Value turn = b.mul(b.bitAnd(step, b.i64(1)), b.i64(bytes));
-  return b.gep(b.getI8Type(), place(offset), turn);
+Value MatrixStream::factor(const MatrixProduct &p, Value turn) {
+  Value offset = b.mul(b.bitAnd(turn, b.i64(1)),
+                       b.i64(roles.rows * roles.lanes * 2));
+  return b.gep(b.getI8Type(),
+               place(layout.products[&p - roles.products.data()].factor),
+               offset);
 }
 
-Value MatrixStream::factor(const MatrixProduct &p, Value step) {
-  return place(layout.products[&p - roles.products.data()].factor,
-               roles.rows * roles.lanes * 2, step);
+Value MatrixStream::spare(const MatrixProduct &p) {
+  return place(layout.products[&p - roles.products.data()].spare);
 }
 
-void MatrixStream::showScores(Value step, bool isAgain) {
+void MatrixStream::showScores(bool isAgain) {
   shown.resize(roles.products.size());
   for (auto [p, offsets, first] :
        llvm::zip(roles.products, layout.products, shown)) {
@@ -77,7 +84,7 @@ void MatrixStream::showScores(Value step, bool isAgain) {
     tile.base = place(isAgain ? offsets.again : offsets.scores);
     tile.strides = {b.i64(roles.lanes), b.i64(1)};
     t.setTile(p.op->getResult(0), tile);
-    first = isAgain ? Value() : Ring(roles, p).first(b, step);
+    first = isAgain ? Value() : Ring(roles, p).first(b, turn);
   }
 }
 
@@ -157,11 +164,9 @@ void MatrixStream::byFull(function_ref<void(bool)> rows) {
   b.ifElse(t.full, variant(true), variant(false));
 }
 
-RowPhase MatrixStream::rowPhase(const MatrixRoles::Phase &phase, Value step,
-                                bool isFull) {
-  return RowPhase(
-      t, roles, phase, isFull ? b.boolean(true) : Value(),
-      [this, step](const MatrixProduct &p) { return factor(p, step); });
+RowPhase MatrixStream::rowPhase(const MatrixRoles::Phase &phase, bool isFull) {
+  return RowPhase(t, roles, phase, isFull ? b.boolean(true) : Value(),
+                  [this](const MatrixProduct &p) { return factor(p, turn); });
 }
 
 void MatrixStream::runPhase(RowPhase phase) {
@@ -172,10 +177,10 @@ void MatrixStream::runPhase(RowPhase phase) {
                         [this](Value pair) { seek(pair); }));
 }
 
-void MatrixStream::untilLastPhase(Value step) {
+void MatrixStream::untilLastPhase() {
   for (const MatrixRoles::Phase &phase : ArrayRef(roles.phases).drop_back()) {
     emitAll(phase.laneOps);
-    byFull([&](bool isFull) { runPhase(rowPhase(phase, step, isFull)); });
+    byFull([&](bool isFull) { runPhase(rowPhase(phase, isFull)); });
   }
   emitAll(roles.phases.back().laneOps);
 }
@@ -237,24 +242,25 @@ MatrixStream::Values MatrixStream::nothing(Value, int64_t, Values values) {
 }
 
 void MatrixStream::serialStep(Value step) {
+  turn = step;
   enter(step);
   setFull({});
   loads();
   for (const MatrixProduct &p : roles.products)
     if (!p.isLate)
-      earlyOf(p, left(p, step), step, {}, nothing);
-  showScores(step);
-  untilLastPhase(step);
-  runPhase(rowPhase(roles.phases.back(), step, /*isFull=*/false));
+      earlyAt(turn, p, left(p, step), right(p), {}, nothing);
+  showScores();
+  untilLastPhase();
+  runPhase(rowPhase(roles.phases.back(), /*isFull=*/false));
   emitAll(roles.lastOps);
   for (const MatrixProduct &p : roles.products) {
     if (!p.isLate)
       continue;
     repair(p);
     Left at = left(p, step);
-    Value to = t.tile(stream.getBody().getArgument(1 + p.state)).base;
-    late(p, at, step, to, {}, nothing);
-    correct(p, at, step, to);
+    Value weights = factor(p, turn), to = accumulator(p);
+    late(p, at, weights, to, {}, nothing);
+    correct(p, at, weights, step, to);
   }
   moveStates();
 }
@@ -292,6 +298,16 @@ std::pair<Value, Value> MatrixStream::range() {
   return {lower, b.max(t.integer(stream.getUpper()), lower)};
 }
 
+MatrixStream::Range MatrixStream::rangeAt(CodeBuilder &b,
+                                          const MatrixRoles &roles,
+                                          Value point) {
+  Value at = b.gep(b.getI8Type(), point, Layout(roles).range);
+  Value values[4];
+  for (int64_t i = 0; i < 4; ++i)
+    values[i] = b.load(b.getI64Type(), b.gep(b.getI64Type(), at, i));
+  return {values[0], values[1], values[2], values[3]};
+}
+
 std::pair<Value, Value> MatrixStream::start() {
   for (Operation &op : *stream->getBlock()) {
     if (&op == stream.getOperation())
@@ -310,7 +326,13 @@ std::pair<Value, Value> MatrixStream::start() {
   }
   t.startStates(stream);
   prepare();
-  return range();
+  auto [low, high] = range();
+  Value at = b.gep(b.getI8Type(), point, layout.range);
+  Value values[4] = {low, high, t.integer(stream.getFullLower()),
+                     t.integer(stream.getFullUpper())};
+  for (int64_t i = 0; i < 4; ++i)
+    b.store(values[i], b.gep(b.getI64Type(), at, i));
+  return {low, high};
 }
 
 void MatrixStream::resume() {
@@ -326,33 +348,19 @@ void MatrixStream::resume() {
   }
   for (Value state : stream.getBody().getArguments().drop_front())
     t.setTile(state, t.buffer(state));
+  placeTiles();
 }
 
 void MatrixStream::run(Value low, Value high) {
-  placeTiles();
-  t.store(b.integer(t.vectorOf(b.getI32Type()), 0), place(layout.zeros),
-          b.i64(0));
   auto clip = [&](Value x) { return b.min(b.max(x, low), high); };
   auto [lower, upper] = range();
-  auto outer = t.full;
-  if (roles.isClassified) {
-    t.loop(clip(lower), clip(upper), 1, [&](Value step) {
-      Block &classify = stream.getClassify().front();
-      t.scalars.bindCoordinate(classify.getArgument(0), step);
-      t.scalars.setFull({});
-      t.emitBlock(classify);
-      b.ifThen(t.holds(classify.back().getOperand(0)),
-               [&] { serialStep(step); });
-    });
-  } else {
-    fullLow = t.integer(stream.getFullLower());
-    fullHigh = t.integer(stream.getFullUpper());
-    lower = clip(lower);
-    upper = clip(upper);
-    b.ifThen(b.compare(CmpIPredicate::slt, lower, upper),
-             [&] { pipeline(lower, upper); });
-  }
-  setFull(outer);
+  t.loop(clip(lower), clip(upper), 1, [&](Value step) {
+    Block &classify = stream.getClassify().front();
+    t.scalars.bindCoordinate(classify.getArgument(0), step);
+    t.scalars.setFull({});
+    t.emitBlock(classify);
+    b.ifThen(t.holds(classify.back().getOperand(0)), [&] { serialStep(step); });
+  });
 }
 
 void MatrixStream::finish() {

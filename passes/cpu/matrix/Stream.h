@@ -1,9 +1,7 @@
 //===- Stream.h - the stream of a kernel on a matrix unit -------*- C++ -*-===//
-// Steps are a pipeline of three stages: while the rows of a step are in their
-// last phase, the early products of the next step and the late products of the
-// one before run on the matrix unit, a few instructions of each in turn. Rows
-// of steps that may have absent points are other code in the same place. Steps
-// that are asked for one by one run one operation after the other.
+// What a step of one grid point is made of: scalars, products, rows, states.
+// MatrixPipeline puts steps together; those that are asked for one by one run
+// one operation after the other.
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_PASSES_CPU_MATRIX_STREAM_H
 #define ATTN_PASSES_CPU_MATRIX_STREAM_H
@@ -23,20 +21,29 @@ public:
   /// Memory of a grid point beside its tiles, and of a worker.
   static int64_t pointBytes(const MatrixRoles &roles);
   static int64_t scratchBytes(const MatrixRoles &roles);
+  /// Where that has a line of zeros.
+  static int64_t zerosAt(const MatrixRoles &roles);
   /// `panels`: memory of the turned operands, by product.
   MatrixStream(TileLowering &t, const MatrixRoles &roles, Value point,
                Value scratch, llvm::ArrayRef<Value> panels);
 
   /// What is before the stream; the range of its steps.
   std::pair<Value, Value> start();
+  /// The ranges that start() left at `point`.
+  struct Range {
+    Value low, high, fullLow, fullHigh; // steps; those whose points are there
+  };
+  static Range rangeAt(CodeBuilder &b, const MatrixRoles &roles, Value point);
   /// The tiles are where another piece of code for the same point left them.
   void resume();
-  /// Those of its steps that are in [low, high).
+  /// One by one, those of its steps that are in [low, high).
   void run(Value low, Value high);
   /// What is after the stream.
   void finish();
 
 private:
+  friend class MatrixPipeline;
+
   /// Where a product's left operand is in this step.
   struct Left {
     Value pointer, stride; // bytes
@@ -50,11 +57,15 @@ private:
   void prepare();
   void enter(Value step);
   void serialStep(Value step);
-  void pipeline(Value low, Value high);
-  /// The rows of `step` in the pipeline, beside the products at `lefts`; early
-  /// ones are of `next`, late ones of `before` and go to `targets`.
-  void rowsBeside(Value step, bool isFull, Value next, Value before,
-                  llvm::ArrayRef<Left> lefts, llvm::ArrayRef<Value> targets);
+  /// A product of another step: an early one goes into the ring at `turn`, the
+  /// sums of a late one to `to`.
+  struct Beside {
+    const MatrixProduct *product;
+    Left left;
+    Value right, turn, to;
+  };
+  /// The last phase of rows, a few instructions of products and of rows in turn.
+  void rowsBeside(bool isFull, llvm::ArrayRef<Beside> products);
 
   /// Tiles of the body have one place, whichever step they are of.
   void placeTiles();
@@ -66,8 +77,8 @@ private:
   /// Code for rows that are known to be full, for others, or for both.
   void byFull(llvm::function_ref<void(bool isFull)> rows);
   /// Phases and lane operations before the rows of the last phase.
-  void untilLastPhase(Value step);
-  RowPhase rowPhase(const MatrixRoles::Phase &phase, Value step, bool isFull);
+  void untilLastPhase();
+  RowPhase rowPhase(const MatrixRoles::Phase &phase, bool isFull);
   /// The last phase of a step in the pipeline.
   const MatrixRoles::Phase &lastPhase() const {
     return reference ? reference->rows : roles.phases.back();
@@ -77,7 +88,7 @@ private:
   void moveStates();
 
   void keep();
-  void refer(Value step);
+  void refer();
   Value isPassed();
   void settleReference(Value step);
 
@@ -85,12 +96,12 @@ private:
   Left copied(const MatrixProduct &p, const Storage &s, Values first);
   /// `to`: the place of a block of 32 rows.
   using Target = llvm::function_ref<Value(Value block)>;
-  Values early(const MatrixProduct &p, const Left &left, Target to,
+  Values early(const MatrixProduct &p, const Left &left, Value right, Target to,
                Values carried, Slice slice);
   /// Into the ring.
-  Values earlyOf(const MatrixProduct &p, const Left &left, Value step,
-                 Values carried, Slice slice);
-  Values late(const MatrixProduct &p, const Left &left, Value step, Value to,
+  Values earlyAt(Value turn, const MatrixProduct &p, const Left &left,
+                 Value right, Values carried, Slice slice);
+  Values late(const MatrixProduct &p, const Left &left, Value right, Value to,
               Values carried, Slice slice);
   /// One block of 2 x 2 tiles over `depth` tiles.
   void quads(const MatrixProduct &p, llvm::function_ref<Value(int, Value)> a,
@@ -98,16 +109,22 @@ private:
              Value firstQuad, Values &carried, Slice slice,
              llvm::function_ref<void(llvm::ArrayRef<Value>)> end);
   static Values nothing(Value, int64_t, Values values);
-  void correct(const MatrixProduct &p, const Left &left, Value step, Value to);
+  void correct(const MatrixProduct &p, const Left &left, Value right,
+               Value step, Value to);
   void repair(const MatrixProduct &p);
 
   Value place(int64_t offset) { return b.gep(b.getI8Type(), scratch, offset); }
-  Value place(int64_t offset, int64_t bytes, Value step);
+  /// B of an early product.
   Value right(const MatrixProduct &p);
-  Value factor(const MatrixProduct &p, Value step);
-  /// Rows read the early products of `step`, from the ring or one after the
+  /// B of the late products of the step at `turn`.
+  Value factor(const MatrixProduct &p, Value turn);
+  Value accumulator(const MatrixProduct &p) {
+    return t.tile(stream.getBody().getArgument(1 + p.state)).base;
+  }
+  Value spare(const MatrixProduct &p);
+  /// Rows read the early products of our turn, from the ring or one after the
   /// other from where they were computed again.
-  void showScores(Value step, bool isAgain = false);
+  void showScores(bool isAgain = false);
   /// The next rows are those from `pair` on to the end of its block.
   void seek(Value pair);
 
@@ -117,7 +134,7 @@ private:
   };
   struct Layout {
     std::vector<Offsets> products;
-    int64_t zeros = 0, bytes = 0, pointBytes = 0;
+    int64_t zeros = 0, bytes = 0, range = 0, pointBytes = 0;
     explicit Layout(const MatrixRoles &roles);
   };
 
@@ -131,8 +148,8 @@ private:
   llvm::DenseMap<Value, Tile> places;
   /// By product: where the ring has the first row of the step that is read.
   std::vector<Value> shown;
-  /// The range of steps whose points are all there.
-  Value fullLow, fullHigh;
+  /// Steps are counted, to put what several of them have under way.
+  Value turn;
   /// The pipeline keeps a maximum for as long as it is large enough.
   std::optional<Reference> reference;
 };

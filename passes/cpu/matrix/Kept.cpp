@@ -1,0 +1,100 @@
+//===- Kept.cpp - steps that keep a maximum ---------------------*- C++ -*-===//
+// Of MatrixStream: a maximum that need not be the latest is kept until weights
+// grow large.
+//===----------------------------------------------------------------------===//
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/cpu/matrix/Amx.h"
+#include "passes/cpu/matrix/Stream.h"
+
+using namespace mlir;
+using namespace attn;
+using namespace attn::cpu;
+using arith::CmpIPredicate;
+
+/// A weight above this asks for a later maximum; any power of 2 far from the
+/// largest number would do.
+constexpr double largestWeight = 16384;
+
+/// The step's values as they are where the states' maximum stays.
+void MatrixStream::keep() {
+  for (auto [value, state] : reference->kept)
+    t.setTile(value, t.tile(state));
+  for (tile::EinsumOp op : roles.phases.back().laneOps)
+    if (!reference->idle.contains(op)) {
+      emitTileEinsum(t, op);
+      settle(op.getResult());
+    }
+}
+
+/// States that refer to the maximum of this step, too.
+void MatrixStream::refer() {
+  for (auto [value, state] : reference->kept)
+    t.setTile(value, places[value]);
+  untilLastPhase();
+  byFull([&](bool isFull) { runPhase(rowPhase(reference->flags, isFull)); });
+  Block &body = stream.getBody().front();
+  for (auto [i, next] : llvm::enumerate(body.back().getOperands())) {
+    auto op = next.getDefiningOp<tile::EinsumOp>();
+    const Tile &to = t.tile(body.getArgument(1 + i));
+    if (const MatrixProduct *p = roles.product(op))
+      repair(*p);
+    else if (op == reference->maximum ||
+             llvm::is_contained(reference->flags.reductions, op))
+      t.copyTile(t.tile(next), to);
+    else if (t.tile(op.getInit()).base != to.base)
+      t.copyTile(t.tile(op.getInit()), to);
+  }
+  keep();
+}
+
+/// Does a lane need a later maximum, or has none yet?
+Value MatrixStream::isPassed() {
+  tile::EinsumOp mass = reference->mass;
+  const Tile &most = t.tile(stream.getBody().getArgument(1 + reference->state));
+  Type reals = t.vectorOf(b.getF32Type());
+  Value good;
+  for (int64_t lane = 0; lane < roles.lanes; lane += t.lanes()) {
+    auto at = [&](const Tile &tile) {
+      return t.load(reals, tile.base, b.i64(lane));
+    };
+    Value grown =
+        b.sub(at(t.tile(mass.getResult())), at(t.tile(mass.getInit())));
+    good = b.both(good, b.compare(CmpIPredicate::sle, grown,
+                                  b.real(reals, largestWeight)));
+    good = b.both(good, b.compare(CmpIPredicate::sgt, at(most),
+                                  b.real(reals, -INFINITY)));
+    for (tile::EinsumOp op : reference->flags.reductions) {
+      Type bytes = t.vectorOf(b.getI8Type());
+      Value flag = t.load(bytes, t.tile(op.getInit()).base, b.i64(lane));
+      good =
+          b.both(good, b.compare(CmpIPredicate::ne, flag, b.integer(bytes, 0)));
+    }
+  }
+  return b.bitNot(
+      vector::ReductionOp::create(b, vector::CombiningKind::AND, good));
+}
+
+/// After the rows of `step`, with no late product under way.
+void MatrixStream::settleReference(Value step) {
+  enter(step);
+  b.ifThen(isPassed(), [&] {
+    // The ring has rows of the next step by now.
+    for (auto [p, offsets] : llvm::zip(roles.products, layout.products)) {
+      if (p.isLate)
+        continue;
+      Value again = place(offsets.again);
+      int64_t bytes = Ring(roles, p).blockBytes;
+      auto to = [&](Value block) {
+        return b.gep(b.getI8Type(), again, b.mul(block, b.i64(bytes)));
+      };
+      early(p, left(p, step), right(p), to, {}, nothing);
+    }
+    Value full = t.full;
+    setFull({}); // one code for all, as it is rare
+    enter(step);
+    showScores(/*isAgain=*/true);
+    refer();
+    runPhase(rowPhase(lastPhase(), /*isFull=*/false));
+    setFull(full);
+  });
+}
