@@ -55,25 +55,6 @@ Value Panels::blockOf(CodeBuilder &b, ArrayRef<Value> indices,
   return b.select(inside, block, zeros);
 }
 
-/// Lane j of row i becomes lane i of row j, in log2 steps of two-row shuffles.
-static void transpose(CodeBuilder &b, MutableArrayRef<Value> rows) {
-  int64_t n = rows.size();
-  for (int64_t step = n / 2; step; step /= 2) {
-    SmallVector<int64_t> upper, lower;
-    for (int64_t lane = 0; lane < n; ++lane) {
-      upper.push_back(lane & step ? n + lane - step : lane);
-      lower.push_back(lane & step ? n + lane : lane + step);
-    }
-    for (int64_t i = 0; i < n; ++i) {
-      if (i & step)
-        continue;
-      Value x = rows[i], y = rows[i + step];
-      rows[i] = vector::ShuffleOp::create(b, x, y, upper);
-      rows[i + step] = vector::ShuffleOp::create(b, x, y, lower);
-    }
-  }
-}
-
 void Panels::emitTurn(TileLowering &t, const Storage &s, Value memory,
                       Value item, Value scratch, Extent extent) const {
   CodeBuilder &b = t.b;

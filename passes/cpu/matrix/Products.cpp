@@ -12,21 +12,20 @@ using namespace attn;
 using namespace attn::cpu;
 using arith::CmpIPredicate;
 
-/// Rows of the operand, with zeros for what is outside of the tensor.
-MatrixStream::Left MatrixStream::copied(const MatrixProduct &p,
-                                        const Storage &s, Values first) {
-  Value to = place(layout.products[&p - roles.products.data()].copy);
+/// Rows of 16 bits, with zeros for what is outside of the tensor.
+MatrixStream::Left MatrixStream::copied(const Storage &s, const Rows &rows,
+                                        Values first, Value to) {
   Value inside;
   size_t last = first.size() - 1;
   for (size_t axis = 0; axis < last; ++axis)
-    if (axis != p.rowAxis)
+    if (axis != rows.axis)
       inside = b.both(inside, b.ult(first[axis], s.extents[axis]));
-  t.loop(b.i64(0), b.i64(p.columns), 1, [&](Value row) {
+  t.loop(b.i64(0), b.i64(rows.count), 1, [&](Value row) {
     Values at = first;
-    at[p.rowAxis] = b.add(at[p.rowAxis], row);
-    Value there = b.both(inside, b.ult(at[p.rowAxis], s.extents[p.rowAxis]));
+    at[rows.axis] = b.add(at[rows.axis], row);
+    Value there = b.both(inside, b.ult(at[rows.axis], s.extents[rows.axis]));
     Value offset = StorageMap::offset(b, s, at);
-    t.loop(b.i64(0), b.i64(p.depth), 1, [&](Value column) {
+    t.loop(b.i64(0), b.i64(rows.width), 1, [&](Value column) {
       Value from = b.add(offset, b.mul(column, s.strides[last]));
       Value x = b.ifElse(
                      there,
@@ -35,17 +34,14 @@ MatrixStream::Left MatrixStream::copied(const MatrixProduct &p,
                      },
                      [&]() -> Values { return {b.integer(b.getI16Type(), 0)}; })
                     .front();
-      t.store(x, to, b.add(b.mul(row, b.i64(p.depth)), column));
+      t.store(x, to, b.add(b.mul(row, b.i64(rows.width)), column));
     });
   });
-  return {to, b.i64(p.depth * 2), {}};
+  return {to, b.i64(rows.width * 2), {}};
 }
 
-/// The left operand at a step; the step's scalars are those of `step` after.
-MatrixStream::Left MatrixStream::left(const MatrixProduct &p, Value step) {
-  enter(step);
-  tile::LoadOp load = p.left;
-  const Storage &s = t.outside.storage(load.getTensor());
+/// The indices of the load's first element; -1 for an absent one.
+MatrixStream::Values MatrixStream::firstOf(tile::LoadOp load) {
   TileRegion region(b, t.outside, b.getF32Type(), t.full);
   region.capture(t.scalars, load.getIndices());
   Block &block = load.getIndices().front();
@@ -56,35 +52,48 @@ MatrixStream::Left MatrixStream::left(const MatrixProduct &p, Value step) {
     Value i = wideInteger(b, index);
     first.push_back(index.present ? b.select(index.present, i, b.i64(-1)) : i);
   }
-  auto extent = [&](StringAttr rank) { return t.outside.extent(rank); };
-  if (p.turned) {
-    Panels layout(p);
-    Value memory = panels[&p - roles.products.data()];
-    Value number = layout.blockOf(b, first, extent);
-    return {layout.address(b, memory, number), b.i64(amx::tileBytes / 16),
-            layout.flagAddress(b, memory, number, extent)};
-  }
-  // In place, where whole rows are there.
+  return first;
+}
+
+/// In place, where whole rows are there, else copied to `spare`.
+MatrixStream::Left MatrixStream::rowsOf(tile::LoadOp load, const Rows &rows,
+                                        Value spare) {
+  const Storage &s = t.outside.storage(load.getTensor());
+  Values first = firstOf(load);
   size_t last = first.size() - 1;
   Value inside = b.compare(CmpIPredicate::eq, s.strides[last], b.i64(1));
   for (size_t axis = 0; axis < last; ++axis) {
     inside = b.both(inside, b.ult(first[axis], s.extents[axis]));
-    if (axis == p.rowAxis)
+    if (axis == rows.axis)
       inside = b.both(inside, b.compare(CmpIPredicate::sle,
-                                        b.add(first[axis], b.i64(p.columns)),
+                                        b.add(first[axis], b.i64(rows.count)),
                                         s.extents[axis]));
   }
   Value offset = b.mul(StorageMap::offset(b, s, first), b.i64(2));
   Left direct{b.gep(b.getI8Type(), s.base, offset),
-              b.mul(s.strides[p.rowAxis], b.i64(2)),
+              b.mul(s.strides[rows.axis], b.i64(2)),
               {}};
   Values chosen = b.ifElse(
       inside, [&]() -> Values { return {direct.pointer, direct.stride}; },
       [&]() -> Values {
-        Left copy = copied(p, s, first);
+        Left copy = copied(s, rows, first, spare);
         return {copy.pointer, copy.stride};
       });
   return {chosen[0], chosen[1], {}};
+}
+
+/// The left operand at a step; the step's scalars are those of `step` after.
+MatrixStream::Left MatrixStream::left(const MatrixProduct &p, Value step) {
+  enter(step);
+  if (!p.turned)
+    return rowsOf(p.left, {p.rowAxis, p.columns, p.depth},
+                  place(layout.products[&p - roles.products.data()].copy));
+  auto extent = [&](StringAttr rank) { return t.outside.extent(rank); };
+  Panels panel(p);
+  Value memory = panels[&p - roles.products.data()];
+  Value number = panel.blockOf(b, firstOf(p.left), extent);
+  return {panel.address(b, memory, number), b.i64(amx::tileBytes / 16),
+          panel.flagAddress(b, memory, number, extent)};
 }
 
 void MatrixStream::quads(const MatrixProduct &p,
@@ -210,14 +219,7 @@ void MatrixStream::correct(const MatrixProduct &p, const Left &left,
     enter(step);
     tile::LoadOp load = p.left;
     const Storage &s = t.outside.storage(load.getTensor());
-    TileRegion region(b, t.outside, b.getF32Type(), t.full);
-    region.capture(t.scalars, load.getIndices());
-    Block &block = load.getIndices().front();
-    for (Value argument : block.getArguments())
-      region.bindCoordinate(argument, b.i64(0));
-    Values first;
-    for (const Scalar &index : region.emit(block))
-      first.push_back(wideInteger(b, index));
+    Values first = firstOf(load);
     Value origin = StorageMap::offset(b, s, first);
     Value rows =
         b.min(b.sub(s.extents[p.rowAxis], first[p.rowAxis]), b.i64(p.depth));

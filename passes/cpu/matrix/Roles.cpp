@@ -97,6 +97,24 @@ static bool followsSteps(Value index, Value local, Value step, int64_t size) {
          factor == size;
 }
 
+/// The axis of the tensor that runs along `local`, if the load is a box whose
+/// memory runs along `inner`.
+static std::optional<unsigned> rowAxisOf(ValueRange indices, Value inner,
+                                         Value local) {
+  std::optional<unsigned> found;
+  if (indices.empty() || indices.back() != inner)
+    return found;
+  for (auto [axis, index] : llvm::enumerate(indices.drop_back())) {
+    auto factor = coefficient(index, local);
+    if (coefficient(index, inner) != 0 || !factor || *factor > 1 ||
+        *factor < 0 || (*factor && found))
+      return std::nullopt;
+    if (*factor)
+      found = axis;
+  }
+  return found;
+}
+
 /// How A lies in memory.
 bool MatrixRoles::describeLeft(MatrixProduct &p) {
   tile::TileType type = p.left.getType();
@@ -112,24 +130,24 @@ bool MatrixRoles::describeLeft(MatrixProduct &p) {
   StringAttr innerRank = type.getRanks()[inner.getArgNumber()];
   p.turned = innerRank == p.column;
   Value local = block.getArgument(1 - inner.getArgNumber());
-  unsigned moving = 0;
-  for (auto [axis, index] : llvm::enumerate(indices.drop_back())) {
-    if (coefficient(index, inner) != 0)
-      return refuse("an operand of a product is no box");
-    auto factor = coefficient(index, local);
-    if (factor == 0)
-      continue;
-    if (factor != 1)
-      return refuse("an operand of a product is no box");
-    p.rowAxis = axis;
-    ++moving;
-  }
-  if (moving != 1)
+  auto axis = rowAxisOf(indices, inner, local);
+  if (!axis)
     return refuse("an operand of a product is no box");
+  p.rowAxis = *axis;
   if (p.turned && !followsSteps(indices[p.rowAxis], local,
                                 stream.getBody().getArgument(0), p.depth))
     return refuse("an operand of a product is not cut as the stream is");
   return true;
+}
+
+/// How B does, if it is the tile of a tensor.
+void MatrixRoles::describeRight(MatrixProduct &p) {
+  auto load = p.right.getDefiningOp<tile::LoadOp>();
+  if (p.isLate || !load || !load->hasOneUse())
+    return;
+  Block &block = load.getIndices().front();
+  p.laneAxis = rowAxisOf(block.back().getOperands(), block.getArgument(0),
+                         block.getArgument(1));
 }
 
 bool MatrixRoles::addProduct(tile::EinsumOp op) {
@@ -338,6 +356,7 @@ MatrixRoles::MatrixRoles(tile::KernelOp kernel) {
   for (MatrixProduct &p : products) {
     if (!describeLeft(p))
       return;
+    describeRight(p);
     if (p.turned != p.isLate) {
       refuse("an operand of a product lies the other way");
       return;

@@ -27,6 +27,9 @@ struct MatrixProduct {
   /// A's memory runs along `column`: it is laid out anew before the kernel.
   bool turned = false;
   mlir::Value right; // B
+  /// Of an early one whose B only it reads, from memory that runs along
+  /// `reduced`: the axis of the tensor along the lanes.
+  std::optional<unsigned> laneAxis;
   bool isLate = false;
   int64_t columns = 0, depth = 0;
   /// Of a late one: the stream's state, and the map it starts from, if any.
@@ -71,6 +74,7 @@ private:
   bool findStream(tile::KernelOp kernel);
   bool addProduct(tile::EinsumOp op);
   bool describeLeft(MatrixProduct &product);
+  void describeRight(MatrixProduct &product);
   bool checkBody();
   bool checkYield();
   void buildPhases();

@@ -32,7 +32,7 @@ MatrixStream::Layout::Layout(const MatrixRoles &roles) {
       offsets.right = takeOf(pointBytes, p.depth * roles.lanes * 2);
       offsets.scores = take(Ring(roles, p).bytes());
       offsets.again = take(roles.rows * roles.lanes * 4);
-      offsets.copy = take(p.columns * p.depth * 2);
+      offsets.copy = take(std::max(p.columns, roles.lanes) * p.depth * 2);
     }
     products.push_back(offsets);
   }
@@ -269,12 +269,43 @@ void MatrixStream::serialStep(Value step) {
 // The stream
 //===----------------------------------------------------------------------===//
 
+/// Pairs of rows from rows of a tensor, words of it turned.
+void MatrixStream::prepareDirectly(const MatrixProduct &p) {
+  Left from =
+      rowsOf(p.right.getDefiningOp<tile::LoadOp>(),
+             {*p.laneAxis, roles.lanes, p.depth},
+             place(layout.products[&p - roles.products.data()].copy));
+  Value to = right(p);
+  Type words = t.vectorOf(b.getI32Type());
+  int64_t n = t.lanes();
+  t.loop(b.i64(0), b.i64(p.depth / 2), n, [&](Value pair) {
+    for (int64_t lane = 0; lane < roles.lanes; lane += n) {
+      Values rows;
+      for (int64_t i = 0; i < n; ++i)
+        rows.push_back(
+            t.load(words,
+                   b.gep(b.getI8Type(), from.pointer,
+                         b.mul(b.i64(lane + i), from.stride)),
+                   pair));
+      transpose(b, rows);
+      for (auto [i, row] : llvm::enumerate(rows))
+        t.store(row, to,
+                b.add(b.mul(b.add(pair, b.i64(i)), b.i64(roles.lanes)),
+                      b.i64(lane)));
+    }
+  });
+}
+
 /// Right operands from before the stream, in pairs of rows.
 void MatrixStream::prepare() {
   Type reals = t.vectorOf(b.getF32Type());
   for (const MatrixProduct &p : roles.products) {
     if (p.isLate)
       continue;
+    if (p.laneAxis) {
+      prepareDirectly(p);
+      continue;
+    }
     const Tile &tile = t.tile(p.right);
     Value to = right(p);
     t.loop(b.i64(0), b.i64(p.depth / 2), 1, [&](Value pair) {
@@ -312,6 +343,11 @@ std::pair<Value, Value> MatrixStream::start() {
   for (Operation &op : *stream->getBlock()) {
     if (&op == stream.getOperation())
       break;
+    auto isPrepared = [&](const MatrixProduct &p) {
+      return p.laneAxis && p.right.getDefiningOp() == &op;
+    };
+    if (llvm::any_of(roles.products, isPrepared))
+      continue;
     // Other pieces of code look for tiles in their own memory.
     if (auto load = dyn_cast<tile::LoadOp>(op))
       emitTileLoad(t, load, /*mayView=*/false);

@@ -55,6 +55,7 @@ private:
   /// The stream's range, at least empty.
   std::pair<Value, Value> range();
   void prepare();
+  void prepareDirectly(const MatrixProduct &p);
   void enter(Value step);
   void serialStep(Value step);
   /// A product of another step: an early one goes into the ring at `turn`, the
@@ -93,7 +94,14 @@ private:
   void settleReference(Value step);
 
   Left left(const MatrixProduct &p, Value step);
-  Left copied(const MatrixProduct &p, const Storage &s, Values first);
+  /// Rows along `axis` of a tensor, `width` elements of 16 bits each.
+  struct Rows {
+    unsigned axis;
+    int64_t count, width;
+  };
+  Left copied(const Storage &s, const Rows &rows, Values first, Value to);
+  Values firstOf(tile::LoadOp load);
+  Left rowsOf(tile::LoadOp load, const Rows &rows, Value spare);
   /// `to`: the place of a block of 32 rows.
   using Target = llvm::function_ref<Value(Value block)>;
   Values early(const MatrixProduct &p, const Left &left, Value right, Target to,

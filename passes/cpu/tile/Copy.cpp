@@ -59,7 +59,6 @@ private:
   Value fromTile(Value raw);
   Value toTile(Value value);
   void storeCode(Value value, Value present, Value offset);
-  SmallVector<Value> transpose(SmallVector<Value> rows);
   size_t axes() const { return tile.sizes.size(); }
   Type computeType() const { return tile.type.getElementType(); }
 
@@ -260,8 +259,7 @@ void TileCopy::emitRows(ArrayRef<Value> from, ArrayRef<Value> to) {
   });
 }
 
-/// Lane j of row i becomes lane i of row j, in log2 steps of two-row shuffles.
-SmallVector<Value> TileCopy::transpose(SmallVector<Value> rows) {
+void cpu::transpose(CodeBuilder &b, MutableArrayRef<Value> rows) {
   int64_t n = rows.size();
   for (int64_t step = n / 2; step; step /= 2) {
     SmallVector<int64_t> upper, lower;
@@ -277,7 +275,6 @@ SmallVector<Value> TileCopy::transpose(SmallVector<Value> rows) {
       rows[i + step] = vector::ShuffleOp::create(b, x, y, lower);
     }
   }
-  return rows;
 }
 
 void TileCopy::emitTransposed(ArrayRef<Value> from, ArrayRef<Value> to) {
@@ -319,7 +316,8 @@ void TileCopy::emitTransposed(ArrayRef<Value> from, ArrayRef<Value> to) {
                            computeType()))
                      : t.load(t.vectorOf(tile.element), tile.base,
                               place(inTile, tile.strides[along], k)));
-        for (auto [k, row] : llvm::enumerate(transpose(rows))) {
+        transpose(b, rows);
+        for (auto [k, row] : llvm::enumerate(rows)) {
           if (isLoad)
             t.store(row, tile.base, place(inTile, tile.strides[along], k));
           else

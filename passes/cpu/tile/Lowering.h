@@ -101,6 +101,10 @@ void emitTileLoad(TileLowering &lowering, tile::LoadOp op, bool mayView = true);
 void emitTileStore(TileLowering &lowering, tile::StoreOp op);
 void emitTileEinsum(TileLowering &lowering, tile::EinsumOp op);
 
+/// As many vectors as each has lanes: lane j of row i becomes lane i of row j,
+/// in log2 steps of two-row shuffles.
+void transpose(CodeBuilder &b, llvm::MutableArrayRef<mlir::Value> rows);
+
 /// f64 if a tile among `values` is, else f32.
 mlir::Type realOf(mlir::MLIRContext *ctx, mlir::TypeRange types);
 
