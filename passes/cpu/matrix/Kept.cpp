@@ -2,6 +2,7 @@
 // Of MatrixStream: a maximum that need not be the latest is kept until weights
 // grow large.
 //===----------------------------------------------------------------------===//
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/cpu/matrix/Amx.h"
 #include "passes/cpu/matrix/Stream.h"
@@ -14,6 +15,10 @@ using arith::CmpIPredicate;
 /// A weight above this asks for a later maximum; any power of 2 far from the
 /// largest number would do.
 constexpr double largestWeight = 16384;
+
+/// Beyond this its rounding, scaled for a fused operation, would show in
+/// weights: 2^13 log2(e) / 2^24 is 7e-4.
+constexpr double largestMaximum = 8192;
 
 /// The step's values as they are where the states' maximum stays.
 void MatrixStream::keep() {
@@ -47,7 +52,7 @@ void MatrixStream::refer() {
   keep();
 }
 
-/// Does a lane need a later maximum, or has none yet?
+/// Does a lane need a later maximum, has it none yet, or a large one?
 Value MatrixStream::isPassed() {
   tile::EinsumOp mass = reference->mass;
   const Tile &most = t.tile(stream.getBody().getArgument(1 + reference->state));
@@ -61,8 +66,9 @@ Value MatrixStream::isPassed() {
         b.sub(at(t.tile(mass.getResult())), at(t.tile(mass.getInit())));
     good = b.both(good, b.compare(CmpIPredicate::sle, grown,
                                   b.real(reals, largestWeight)));
-    good = b.both(good, b.compare(CmpIPredicate::sgt, at(most),
-                                  b.real(reals, -INFINITY)));
+    good = b.both(good, b.compare(CmpIPredicate::sle,
+                                  math::AbsFOp::create(b, at(most)),
+                                  b.real(reals, largestMaximum)));
     for (tile::EinsumOp op : reference->flags.reductions) {
       Type bytes = t.vectorOf(b.getI8Type());
       Value flag = t.load(bytes, t.tile(op.getInit()).base, b.i64(lane));

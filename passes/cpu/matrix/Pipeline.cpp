@@ -61,7 +61,7 @@ MatrixPipeline::Item MatrixPipeline::after(Item item) {
 //===----------------------------------------------------------------------===//
 
 void MatrixStream::rowsBeside(bool isFull, ArrayRef<Beside> products) {
-  RowPhase phase = rowPhase(lastPhase(), isFull);
+  RowPhase phase = rowPhase(lastPhase(), isFull, reference.has_value());
   Values sums = phase.begin();
   int64_t share = pairsOfQuad(roles), quadsBefore = 0;
   for (const Beside &x : products) {

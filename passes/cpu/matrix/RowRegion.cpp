@@ -28,10 +28,11 @@ bool cpu::isZeroWhenAbsent(Value value, Value present,
 //===----------------------------------------------------------------------===//
 
 /// x * factor; of a difference by one fused operation, the part that is
-/// subtracted scaled by itself, once for all rows that share it.
-static Value scaled(CodeBuilder &b, Value x, double factor) {
+/// subtracted scaled by itself, once for all rows that share it: where the two
+/// are large, their rounding is more than the difference.
+static Value scaled(CodeBuilder &b, Value x, double factor, bool fused) {
   constexpr double one = 1;
-  auto difference = x.getDefiningOp<arith::SubFOp>();
+  auto difference = fused ? x.getDefiningOp<arith::SubFOp>() : arith::SubFOp();
   Type type = x.getType();
   if (!difference)
     return factor == one ? x : b.mul(x, b.real(type, factor));
@@ -59,7 +60,7 @@ Scalar RowRegion::emitMap(MapOp op) {
       vector.getNumElements() != 16)
     return TileRegion::emitMap(op);
   constexpr double log2e = 1.44269504088896340736;
-  Value exponent = scaled(b, x.value, op.getFn() == Fn::exp ? log2e : 1);
+  Value exponent = scaled(b, x.value, op.getFn() == Fn::exp ? log2e : 1, fused);
   Scalar result;
   result.value = coarse ? emitCoarseExp2(b, exponent)
                         : emitFastMath(b, Fn::exp2, exponent);

@@ -12,16 +12,18 @@ namespace attn::cpu {
 
 class RowRegion : public TileRegion {
 public:
-  /// `coarse`: exponentials are rounded to 16 bits in the end.
+  /// `coarse`: exponentials are rounded to 16 bits in the end. `fused`: what
+  /// an exponent subtracts may be scaled by itself, and rounded.
   RowRegion(CodeBuilder &b, TileSurroundings &outside, mlir::Value full,
-            bool coarse)
-      : TileRegion(b, outside, b.getF32Type(), full), coarse(coarse) {}
+            bool coarse, bool fused)
+      : TileRegion(b, outside, b.getF32Type(), full), coarse(coarse),
+        fused(fused) {}
 
 protected:
   Scalar emitMap(MapOp op) override;
 
 private:
-  bool coarse;
+  bool coarse, fused;
 };
 
 /// Is `value` 0 where `present` is false? `isAbove`: the value is never -inf.

@@ -35,8 +35,9 @@ Value cpu::packPair(CodeBuilder &b, Value even, Value odd) {
 }
 
 RowPhase::RowPhase(TileLowering &t, const MatrixRoles &roles,
-                   const MatrixRoles::Phase &phase, Value full, Place factor)
-    : t(t), b(t.b), roles(roles), phase(phase), full(full),
+                   const MatrixRoles::Phase &phase, Value full, bool fused,
+                   Place factor)
+    : t(t), b(t.b), roles(roles), phase(phase), full(full), fused(fused),
       factor(std::move(factor)) {}
 
 //===----------------------------------------------------------------------===//
@@ -98,7 +99,7 @@ Scalar RowPhase::load(Value name, int64_t row, int64_t vector) {
 }
 
 Scalar RowPhase::evaluate(tile::EinsumOp op, int64_t row, int64_t vector) {
-  RowRegion region(b, t.outside, full, roles.isCoarse);
+  RowRegion region(b, t.outside, full, roles.isCoarse, fused);
   region.capture(t.scalars, op.getMap());
   SmallVector<StringAttr> space(op.getResult().getType().getRanks());
   llvm::append_range(space, strings(op.getReduced()));

@@ -22,9 +22,10 @@ public:
   /// `factor` is where the pairs of rows of a late product's factor go.
   using Place = std::function<Value(const MatrixProduct &)>;
 
-  /// `full`: i1 or null, as in TileRegion.
+  /// `full`: i1 or null, as in TileRegion; `fused`: as in RowRegion.
   RowPhase(TileLowering &t, const MatrixRoles &roles,
-           const MatrixRoles::Phase &phase, Value full, Place factor);
+           const MatrixRoles::Phase &phase, Value full, bool fused,
+           Place factor);
 
   /// Nothing is to be done by rows.
   bool isEmpty() const {
@@ -74,6 +75,7 @@ private:
   const MatrixRoles &roles;
   const MatrixRoles::Phase &phase;
   Value full;
+  bool fused;
   Place factor;
   std::map<Key, Scalar> shared, known;
   llvm::DenseSet<Value> above; // values that are never -inf

@@ -164,8 +164,9 @@ void MatrixStream::byFull(function_ref<void(bool)> rows) {
   b.ifElse(t.full, variant(true), variant(false));
 }
 
-RowPhase MatrixStream::rowPhase(const MatrixRoles::Phase &phase, bool isFull) {
-  return RowPhase(t, roles, phase, isFull ? b.boolean(true) : Value(),
+RowPhase MatrixStream::rowPhase(const MatrixRoles::Phase &phase, bool isFull,
+                                bool fused) {
+  return RowPhase(t, roles, phase, isFull ? b.boolean(true) : Value(), fused,
                   [this](const MatrixProduct &p) { return factor(p, turn); });
 }
 

@@ -79,7 +79,8 @@ private:
   void byFull(llvm::function_ref<void(bool isFull)> rows);
   /// Phases and lane operations before the rows of the last phase.
   void untilLastPhase();
-  RowPhase rowPhase(const MatrixRoles::Phase &phase, bool isFull);
+  RowPhase rowPhase(const MatrixRoles::Phase &phase, bool isFull,
+                    bool fused = false);
   /// The last phase of a step in the pipeline.
   const MatrixRoles::Phase &lastPhase() const {
     return reference ? reference->rows : roles.phases.back();
