@@ -369,5 +369,10 @@ MatrixRoles::MatrixRoles(tile::KernelOp kernel) {
       refuse("an operand of a product is no map");
       return;
     }
+  // In a pipeline, rows are read before the next ones take their place.
+  llvm::stable_sort(products,
+                    [](const MatrixProduct &x, const MatrixProduct &y) {
+                      return x.isLate > y.isLate;
+                    });
   buildPhases();
 }
