@@ -183,8 +183,12 @@ static Value encodeSmall(CodeBuilder &b, Type element, Value value) {
   return b.convert(b.bitOr(code, sign), b.getIntegerType(width));
 }
 
-/// bf16 from f32: add half of the dropped part, ties to even, keep NaNs.
+/// bf16 from f32: add half of the dropped part, ties to even, keep NaNs. The
+/// instruction does the same, but for denormals, which it makes 0.
 static Value encodeBf16(CodeBuilder &b, Value value) {
+  if (b.target.avx512bf16 && isa<VectorType>(value.getType()))
+    return bitcast(b, b.getI16Type(),
+                   b.convert(value, FloatType(b.getBF16Type())));
   Value bits = bitcast(b, b.getI32Type(), value);
   auto c = [&](int64_t v) { return b.integer(bits.getType(), v); };
   Value odd = b.bitAnd(shr(b, bits, 16), c(1));
