@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Attention on the CPU beside PyTorch (SDPA and FlexAttention), ONNX Runtime and
-Halide, and beside what the machine can do.
+"""Attention on the CPU beside PyTorch (SDPA and FlexAttention), ONNX Runtime,
+Halide and IREE, and beside what the machine can do.
 
     peers_cpu.py BUILD [--threads T] [--only causal,decode] [--types bf16,f32]
                  [--dims 64,128] [--sizes 512,2048,8192] [--keys 8192,32768]
@@ -111,7 +111,8 @@ def systems(options, folder):
     for name, make in (
             ("PyTorch", lambda: Torch(options.threads, not options.no_flex)),
             ("ONNX Runtime", lambda: OnnxRuntime(options.threads)),
-            ("Halide", lambda: halide(options.threads))):
+            ("Halide", lambda: halide(options.threads)),
+            ("IREE", iree)):
         try:
             found.append(make())
             print(found[-1].version)
@@ -123,6 +124,11 @@ def systems(options, folder):
 def halide(threads):
     from peers_cpu_halide import Halide
     return Halide(threads)
+
+
+def iree():
+    from peers_cpu_iree import Iree
+    return Iree()
 
 
 def compile_times(options, ours):
