@@ -64,6 +64,11 @@ int run(const Call &call, const attn_context &context,
   }
   if (status == ATTN_OK)
     return ATTN_OK;
+  int64_t input = int64_t(status) - ATTN_RUN_BAD_INDEX;
+  if (input >= 0 && input < call.entry.num_inputs)
+    return fail(ATTN_ERROR_ARGUMENT,
+                "%s: input %s has an entry beyond what it is an index of",
+                call.name(), call.entry.ports[input].name);
   if (status < 0 || status > ATTN_ERROR_INTERNAL)
     return fail(ATTN_ERROR_INTERNAL, "%s: the %s kernels returned %d",
                 call.name(), version.target, status);

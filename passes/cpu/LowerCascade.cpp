@@ -2,6 +2,7 @@
 #include "passes/cpu/LowerCascade.h"
 #include "attn/abi.h"
 #include "passes/cpu/Formats.h"
+#include "passes/cpu/IndexChecks.h"
 #include "passes/cpu/Recurrence.h"
 #include "passes/cpu/RowKernel.h"
 #include "passes/cpu/tile/TileToCpu.h"
@@ -358,6 +359,14 @@ LogicalResult CascadeLowering::lower() {
   b.setInsertionPointToStart(&run.getBody().front());
   runFrame = std::make_unique<Frame>(
       Frame::ofInvocation(b, cascade, run.getArgument(0)));
+  // The host does not read what a GPU stores.
+  Value status = device ? Value() : emitIndexChecks(b, *runFrame);
+  scf::IfOp guarded;
+  if (status) {
+    Value isFine = b.compare(arith::CmpIPredicate::eq, status, b.i32(0));
+    guarded = scf::IfOp::create(b, isFine, /*withElseRegion=*/false);
+    b.setInsertionPointToStart(guarded.thenBlock());
+  }
   for (size_t i = 0; i < plan.steps.size(); ++i) {
     SmallVector<const Unit *> together = togetherFrom(i);
     if (together.size() > 1) {
@@ -368,7 +377,9 @@ LogicalResult CascadeLowering::lower() {
     if (failed(lowerStep(plan.steps[i])))
       return failure();
   }
-  func::ReturnOp::create(b, ValueRange{b.i32(0)});
+  if (guarded)
+    b.setInsertionPointAfter(guarded);
+  func::ReturnOp::create(b, ValueRange{status ? status : b.i32(0)});
   // All slots are known now: the table, before any step runs.
   SmallVector<Value> offsets = emitOffsets(*runFrame);
   offsets.pop_back();

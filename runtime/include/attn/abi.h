@@ -108,6 +108,8 @@ typedef enum attn_entry_flags {
   ATTN_ENTRY_CUDA = 4 /* tensors are in the memory of a GPU; see below */
 } attn_entry_flags;
 
+enum { ATTN_RUN_BAD_INDEX = 256 };
+
 /* One ISA version of an entry. Versions are listed best first; the loader
  * takes the first that the machine (or ATTN_TARGET) allows. */
 typedef struct attn_entry_version {
@@ -117,7 +119,8 @@ typedef struct attn_entry_version {
   /* Bytes needed: out[0] = shared workspace, out[1] = scratch per worker. A
    * size beyond 64 bits is INT64_MAX, never a wrapped number. */
   void (*workspace)(const int64_t *extents, int64_t out[2]);
-  /* 0, or an attn_status. */
+  /* 0, an attn_status, or ATTN_RUN_BAD_INDEX + the number of an input whose
+   * entries are indices, one of them beyond what is stored. */
   int (*run)(const attn_invocation *);
 } attn_entry_version;
 
