@@ -99,33 +99,40 @@ MatrixStream::Left MatrixStream::left(const MatrixProduct &p, Value step) {
 void MatrixStream::quads(const MatrixProduct &p,
                          function_ref<Value(int, Value)> a, Value aStride,
                          Value right, ArrayRef<Value> start, Value firstQuad,
-                         Values &carried, Slice slice,
-                         function_ref<void(ArrayRef<Value>)> end) {
+                         Values &carried, Slice slice, ArrayRef<Value> to) {
   Values all(start);
   llvm::append_range(all, carried);
   Value stride = b.i64(roles.lanes * 4);
-  int64_t depthTiles = p.depth / amx::tileDepth;
-  all =
-      t.loop(b.i64(0), b.i64(depthTiles), 1, all, [&](Value k, ValueRange in) {
-        Values sums(in.take_front(4)), rest(in.drop_front(4));
-        Value quad = b.add(firstQuad, k);
-        Value from = b.gep(b.getI8Type(), right,
-                           b.mul(k, b.i64(amx::tileRows * roles.lanes * 4)));
-        Value x = amx::load(b, a(0, k), aStride, /*once=*/true);
-        Value y0 = amx::load(b, from, stride);
-        Value y1 =
-            amx::load(b, b.gep(b.getI8Type(), from, int64_t(64)), stride);
-        sums[0] = amx::multiply(b, sums[0], x, y0);
-        sums[1] = amx::multiply(b, sums[1], x, y1);
-        rest = slice(quad, 0, rest);
-        x = amx::load(b, a(1, k), aStride, /*once=*/true);
-        sums[2] = amx::multiply(b, sums[2], x, y0);
-        sums[3] = amx::multiply(b, sums[3], x, y1);
-        rest = slice(quad, 1, rest);
-        sums.append(rest);
-        return sums;
-      });
-  end(ArrayRef(all).take_front(4));
+  auto quad = [&](Value k, ValueRange in, bool isLast) {
+    Values sums(in.take_front(4)), rest(in.drop_front(4));
+    Value number = b.add(firstQuad, k);
+    Value from = b.gep(b.getI8Type(), right,
+                       b.mul(k, b.i64(amx::tileRows * roles.lanes * 4)));
+    Value x = amx::load(b, a(0, k), aStride, /*once=*/true);
+    Value y0 = amx::load(b, from, stride);
+    Value y1 = amx::load(b, b.gep(b.getI8Type(), from, int64_t(64)), stride);
+    sums[0] = amx::multiply(b, sums[0], x, y0);
+    sums[1] = amx::multiply(b, sums[1], x, y1);
+    rest = slice(number, 0, rest);
+    x = amx::load(b, a(1, k), aStride, /*once=*/true);
+    sums[2] = amx::multiply(b, sums[2], x, y0);
+    sums[3] = amx::multiply(b, sums[3], x, y1);
+    auto store = [&](int first) {
+      for (int i = first; isLast && i < first + 2; ++i)
+        amx::store(b, sums[i], to[i], stride);
+    };
+    // Half of the sums are stored beside rows.
+    store(0);
+    rest = slice(number, 1, rest);
+    store(2);
+    sums.append(rest);
+    return sums;
+  };
+  Value last = b.i64(p.depth / amx::tileDepth - 1);
+  all = t.loop(b.i64(0), last, 1, all, [&](Value k, ValueRange in) {
+    return quad(k, in, /*isLast=*/false);
+  });
+  all = quad(last, all, /*isLast=*/true);
   carried.assign(all.begin() + 4, all.end());
 }
 
@@ -145,7 +152,6 @@ MatrixStream::Values MatrixStream::early(const MatrixProduct &p,
                                          const Left &left, Value right,
                                          Target to, Values carried,
                                          Slice slice) {
-  Value stride = b.i64(roles.lanes * 4);
   int64_t depthTiles = p.depth / amx::tileDepth;
   return t.loop(
       b.i64(0), b.i64(p.columns / 32), 1, carried,
@@ -160,11 +166,7 @@ MatrixStream::Values MatrixStream::early(const MatrixProduct &p,
                        b.add(at, b.mul(k, b.i64(64))));
         };
         quads(p, a, left.stride, right, zeros, b.mul(block, b.i64(depthTiles)),
-              rest, slice, [&](ArrayRef<Value> sums) {
-                auto places = corners(b, to(block), b.i64(0), roles.lanes);
-                for (auto [sum, pointer] : llvm::zip(sums, places))
-                  amx::store(b, sum, pointer, stride);
-              });
+              rest, slice, corners(b, to(block), b.i64(0), roles.lanes));
         return rest;
       });
 }
@@ -200,11 +202,7 @@ MatrixStream::Values MatrixStream::late(const MatrixProduct &p,
                                  b.mul(tile, b.i64(amx::tileBytes)));
                   };
                   quads(p, a, left.stride, right, start,
-                        b.mul(block, b.i64(depthTiles)), rest, slice,
-                        [&](ArrayRef<Value> sums) {
-                          for (auto [sum, pointer] : llvm::zip(sums, places))
-                            amx::store(b, sum, pointer, stride);
-                        });
+                        b.mul(block, b.i64(depthTiles)), rest, slice, places);
                   return rest;
                 });
 }

@@ -112,11 +112,11 @@ private:
                  Value right, Values carried, Slice slice);
   Values late(const MatrixProduct &p, const Left &left, Value right, Value to,
               Values carried, Slice slice);
-  /// One block of 2 x 2 tiles over `depth` tiles.
+  /// One block of 2 x 2 tiles over `depth` tiles; the sums go to `to`.
   void quads(const MatrixProduct &p, llvm::function_ref<Value(int, Value)> a,
              Value aStride, Value right, llvm::ArrayRef<Value> start,
              Value firstQuad, Values &carried, Slice slice,
-             llvm::function_ref<void(llvm::ArrayRef<Value>)> end);
+             llvm::ArrayRef<Value> to);
   static Values nothing(Value, int64_t, Values values);
   void correct(const MatrixProduct &p, const Left &left, Value right,
                Value step, Value to);
