@@ -480,7 +480,10 @@ gpu::Values WarpgroupLowering::emitOverlapped(const Values &before) {
         auto body = [&](const Step &step, ValueRange in) {
           return overlappedStep(step, in);
         };
-        Values carried = eitherStep(isFull, {from, base}, {}, body);
+        // The first step's code is there once where it would be long.
+        Values carried = roles.asksProducts
+                             ? body({from, base}, {})
+                             : eitherStep(isFull, {from, base}, {}, body);
         steps = b.add(base, b.i32(1));
         carried = forSteps(b.add(from, b.i32(1)), carried, body);
         Values result = finishOverlapped(carried);
