@@ -145,6 +145,7 @@ void WarpgroupLowering::emitClassifiedSteps() {
   auto ballot = [&](Value flag) {
     return intrinsic(b, "llvm.nvvm.vote.ballot.sync", i32, {b.i32(-1), flag});
   };
+  // Null: true.
   auto holds = [&](unsigned operand) {
     Scalar s = scalars->lookup(classify.back().getOperand(operand));
     return b.both(s.present, s.value);
@@ -178,8 +179,8 @@ void WarpgroupLowering::emitClassifiedSteps() {
         word = word ? b.bitOr(word, arith::ShLIOp::create(b, bits, b.i64(half)))
                     : bits;
       };
-      add(some, b.bitAnd(holds(0), range(step, lower, upper)));
-      add(all, b.bitAnd(holds(1), range(step, fullLower, fullUpper)));
+      add(some, b.both(holds(0), range(step, lower, upper)));
+      add(all, b.both(holds(1), range(step, fullLower, fullUpper)));
     }
     Value count = b.convert(intrinsic(b, "llvm.ctpop.i64", i64, {some}), i32);
     Values carried{in[0], in[1], some};
