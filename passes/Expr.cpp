@@ -187,3 +187,17 @@ void attn::declareRank(CascadeOp cascade, StringAttr name, ExtentAttr extent) {
   ranks.push_back(RankAttr::get(cascade.getContext(), name, extent));
   cascade.setRanksAttr(ArrayAttr::get(cascade.getContext(), ranks));
 }
+
+Value attn::guardAt(ExprBuilder &e, EinsumOp op, const Coordinates &at) {
+  Block &block = op.getGuard().front();
+  IRMapping mapping;
+  for (auto &[name, argument] : coordinatesOf(strings(op.getSpace()), block))
+    mapping.map(argument, at.lookup(name));
+  return cloneExpr(e.b, cast<YieldOp>(block.back()).getOperand(0), mapping);
+}
+
+EinsumSpec attn::mapLike(EinsumOp op, StringRef name) {
+  auto type = cast<NamedTensorType>(op.getResultTypes()[0]);
+  return {name, strings(op.getSpace()), {},
+          {},   type.getElementType(),  op.getRounded()};
+}

@@ -62,9 +62,14 @@ EinsumOp buildEinsum(mlir::OpBuilder &b, mlir::Location loc,
 /// Clones the expression of `root` at the builder. Block arguments and values
 /// already in `mapping` are replaced; `leaf` may give a replacement for an
 /// operation (null: clone it). Values defined outside of regions stand.
-mlir::Value cloneExpr(
-    mlir::OpBuilder &b, mlir::Value root, mlir::IRMapping &mapping,
-    llvm::function_ref<mlir::Value(mlir::Operation *)> leaf = nullptr);
+mlir::Value
+cloneExpr(mlir::OpBuilder &b, mlir::Value root, mlir::IRMapping &mapping,
+          llvm::function_ref<mlir::Value(mlir::Operation *)> leaf = nullptr);
+
+/// The guard of `op`, which has one, at coordinates of its space.
+mlir::Value guardAt(ExprBuilder &e, EinsumOp op, const Coordinates &at);
+/// A map `name` with the space, the type and the rounding of op's result.
+EinsumSpec mapLike(EinsumOp op, llvm::StringRef name);
 
 /// For values of one region: which block arguments they depend on.
 class Dependence {

@@ -125,12 +125,10 @@ Scalar RegionCode::emitLogic(Fn fn, const Scalar &x, const Scalar &y) {
 /// A quotient by a constant as a product, where the reciprocal is an ordinary
 /// number: half a rounding error more for a tenth of the time.
 static Value divideByConstant(CodeBuilder &b, Value x, Value divisor) {
-  if (auto narrowed = divisor.getDefiningOp<arith::TruncFOp>())
-    divisor = narrowed.getIn();
-  FloatAttr value;
-  if (!matchPattern(divisor, m_Constant(&value)))
+  std::optional<double> value = constantReal(divisor);
+  if (!value)
     return {};
-  double reciprocal = 1 / value.getValueAsDouble();
+  double reciprocal = 1 / *value;
   double magnitude = std::fabs(reciprocal);
   if (!(magnitude > 1e-30 && magnitude < 1e30))
     return {};
@@ -163,8 +161,7 @@ Scalar RegionCode::emitMap(MapOp op) {
     bool isReal = isa<FloatType>(getElementTypeOrSelf(plain[0]));
     if (!result.value && isReal && isRounded && isYielded(op)) {
       Value one = b.real(plain[1].getType(), 1);
-      result.value =
-          b.mul(plain[0], arith::DivFOp::create(b, one, plain[1]));
+      result.value = b.mul(plain[0], arith::DivFOp::create(b, one, plain[1]));
     }
     if (result.value)
       return result;

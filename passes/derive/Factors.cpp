@@ -121,8 +121,8 @@ Value FactorHoist::rest(ExprBuilder &e, Value value, IRMapping &mapping) {
 
 void FactorHoist::replace() {
   std::string own = tensorName(op.getResult(0)).str(), name = own + ".rest";
-  Block &guarded = op.getGuard().front();
-  Value present = cast<YieldOp>(guarded.back()).getOperand(0);
+  Operation &guarded = op.getGuard().front().back();
+  bool isGuarded = !matchPattern(guarded.getOperand(0), m_One());
   OpBuilder outer(op);
   auto map = [&](Coordinates &at) {
     IRMapping mapping;
@@ -132,11 +132,7 @@ void FactorHoist::replace() {
     return mapping;
   };
   auto guard = [&](ExprBuilder &e, Coordinates &at) {
-    IRMapping mapping;
-    for (auto &[rank, argument] :
-         coordinatesOf(strings(op.getSpace()), guarded))
-      mapping.map(argument, at[rank]);
-    return cloneExpr(e.b, present, mapping);
+    return guardAt(e, op, at);
   };
   EinsumSpec inner{name, strings(op.getSpace()), strings(op.getReduced()),
                    op.getMonoidAttr(), computeReal(op)};
@@ -147,20 +143,14 @@ void FactorHoist::replace() {
         return rest(e, op.getMapYield().getOperand(0), mapping);
       },
       guard);
-  EinsumSpec spec{
-      own,
-      strings(op.getSpace()),
-      {},
-      {},
-      cast<NamedTensorType>(op.getResultTypes()[0]).getElementType(),
-      op.getRounded()};
   EinsumOp whole = buildEinsum(
-      outer, op.getLoc(), spec, [&](ExprBuilder &e, Coordinates &at) {
+      outer, op.getLoc(), mapLike(op, own),
+      [&](ExprBuilder &e, Coordinates &at) {
         Value value = e.read(sum.getResult(0), at);
         IRMapping mapping = map(at);
         for (Value factor : hoisted)
           value = e.map(Fn::mul, {value, cloneExpr(e.b, factor, mapping)});
-        if (!matchPattern(present, m_One()))
+        if (isGuarded)
           value = e.where(value, guard(e, at));
         return value;
       });

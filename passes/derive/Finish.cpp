@@ -152,12 +152,8 @@ Value Deriver::finish(EinsumOp op) {
   std::function<Value(ExprBuilder &, Coordinates &)> present;
   if (scales)
     present = anyPresent(op);
-  EinsumSpec spec;
   std::string name = nameOf(op);
-  spec.name = name;
-  spec.space = strings(op.getSpace());
-  spec.element = cast<NamedTensorType>(op.getResultTypes()[0]).getElementType();
-  spec.rounded = op.getRounded();
+  EinsumSpec spec = mapLike(op, name);
   auto value = [&](ExprBuilder &e, Coordinates &at) {
     at[n1] = e.map(Fn::sub, {e.extent(n1), e.integer(1)});
     Value state = e.read(running.lookup(op.getResult(0)), at), result = state;

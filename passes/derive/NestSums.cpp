@@ -49,11 +49,7 @@ static void nest(EinsumOp op, StringAttr rank) {
   Type element = cast<NamedTensorType>(op.getResultTypes()[0]).getElementType();
   Type real = op.getMapYield().getOperand(0).getType();
   auto guard = [&](ExprBuilder &e, Coordinates &at) {
-    Block &block = op.getGuard().front();
-    IRMapping mapping;
-    for (auto &[name, argument] : coordinatesOf(strings(op.getSpace()), block))
-      mapping.map(argument, at.lookup(name));
-    return cloneExpr(e.b, cast<YieldOp>(block.back()).getOperand(0), mapping);
+    return guardAt(e, op, at);
   };
   Ranks outer;
   for (StringAttr reduced : strings(op.getReduced()))

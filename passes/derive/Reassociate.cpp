@@ -667,11 +667,7 @@ void Reassociator::replace(const ContractionPlan &plan) {
   Ranks space = strings(op.getSpace());
   OpBuilder outer(op);
   auto guard = [&](ExprBuilder &e, Coordinates &at) {
-    Block &block = op.getGuard().front();
-    IRMapping mapping;
-    for (auto &[name, argument] : coordinatesOf(space, block))
-      mapping.map(argument, at[name]);
-    return cloneExpr(e.b, cast<YieldOp>(block.back()).getOperand(0), mapping);
+    return guardAt(e, op, at);
   };
   auto always = [](ExprBuilder &e, Coordinates &) { return e.boolean(true); };
   std::vector<const Leaf *> operands;

@@ -252,11 +252,7 @@ void Separator::replace(CascadeOp cascade, const Terms &terms) {
     return cloneExpr(e.b, value, mapping);
   };
   auto guard = [&](ExprBuilder &e, Coordinates &at) {
-    Block &block = op.getGuard().front();
-    IRMapping mapping;
-    for (auto &[name, argument] : coordinatesOf(strings(op.getSpace()), block))
-      mapping.map(argument, at[name]);
-    return cloneExpr(e.b, cast<YieldOp>(block.back()).getOperand(0), mapping);
+    return guardAt(e, op, at);
   };
   SmallVector<Value> sums;
   for (auto [i, term] : llvm::enumerate(terms)) {
@@ -279,15 +275,9 @@ void Separator::replace(CascadeOp cascade, const Terms &terms) {
                        guard)
                        .getResult(0));
   }
-  EinsumSpec spec{
-      own,
-      strings(op.getSpace()),
-      {},
-      {},
-      cast<NamedTensorType>(op.getResultTypes()[0]).getElementType(),
-      op.getRounded()};
   EinsumOp whole = buildEinsum(
-      outer, op.getLoc(), spec, [&](ExprBuilder &e, Coordinates &at) {
+      outer, op.getLoc(), mapLike(op, own),
+      [&](ExprBuilder &e, Coordinates &at) {
         Value sum;
         for (auto [term, tensor] : llvm::zip(terms, sums)) {
           Value value = e.read(tensor, at);

@@ -1,7 +1,7 @@
 //===- Grid.cpp - grid points of a kernel on a matrix unit ------*- C++ -*-===//
 #include "passes/cpu/matrix/Grid.h"
-#include "passes/cpu/matrix/Pipeline.h"
 #include "mlir/Transforms/RegionUtils.h"
+#include "passes/cpu/matrix/Pipeline.h"
 
 using namespace mlir;
 using namespace attn;
@@ -69,8 +69,8 @@ Value MatrixGrid::isParted(CodeBuilder &b, Extent extent) {
   auto ranks = cast<NamedTensorType>(load.getTensor().getType()).getRanks();
   Value steps = b.createOrFold<arith::CeilDivSIOp>(extent(ranks[late->rowAxis]),
                                                    b.i64(roles.rows));
-  return b.compare(arith::CmpIPredicate::sgt,
-                   b.mul(steps, b.i64(stepBytes())), b.i64(partBytes));
+  return b.compare(arith::CmpIPredicate::sgt, b.mul(steps, b.i64(stepBytes())),
+                   b.i64(partBytes));
 }
 
 Value MatrixGrid::points(CodeBuilder &b, Extent extent) {
@@ -107,6 +107,7 @@ void MatrixGrid::emit(CodeBuilder &b, TileSurroundings &outside, Value begin,
   Value tiles = buffers.emitLayout(b, extent);
   Value each = b.add(tiles, b.i64(MatrixStream::pointBytes(roles)));
   Value most = points(b, extent);
+  Value parted = isParted(b, extent);
   SmallVector<StringAttr> grid = strings(kernel.getGrid());
   TileLowering code(b, outside, kernel, buffers, scratch);
 
@@ -127,9 +128,9 @@ void MatrixGrid::emit(CodeBuilder &b, TileSurroundings &outside, Value begin,
     }
     std::vector<std::unique_ptr<MatrixPoint>> made;
     auto memory = [&](Value number) {
-      return b.gep(b.getI8Type(), scratch,
-                   b.add(b.mul(number, each),
-                         b.i64(MatrixStream::scratchBytes(roles))));
+      return b.gep(
+          b.getI8Type(), scratch,
+          b.add(b.mul(number, each), b.i64(MatrixStream::scratchBytes(roles))));
     };
     auto beside = [&](Value number) {
       return b.gep(b.getI8Type(), memory(number), tiles);
@@ -162,7 +163,7 @@ void MatrixGrid::emit(CodeBuilder &b, TileSurroundings &outside, Value begin,
                        });
     Value steps = b.max(b.sub(range[1], range[0]), b.i64(0));
     Value parts =
-        b.select(isParted(b, extent),
+        b.select(parted,
                  b.createOrFold<arith::CeilDivSIOp>(
                      b.mul(steps, b.i64(stepBytes())), b.i64(partBytes)),
                  b.i64(1));

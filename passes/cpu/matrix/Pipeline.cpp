@@ -37,8 +37,7 @@ MatrixPipeline::Item MatrixPipeline::firstFrom(Value point, Item otherwise) {
       [&](OpBuilder &, Location, ValueRange in) {
         scf::YieldOp::create(b, ValueRange{b.add(in[0], b.i64(1)), in[1]});
       });
-  Value found =
-      b.compare(CmpIPredicate::slt, loop.getResult(0), points.count);
+  Value found = b.compare(CmpIPredicate::slt, loop.getResult(0), points.count);
   return {b.select(found, loop.getResult(0), otherwise.point),
           b.select(found, loop.getResult(1), otherwise.step)};
 }
@@ -146,14 +145,14 @@ void MatrixPipeline::emit(Value from, Value to) {
   low = from;
   high = to;
   Value none = b.i64(0), one = b.i64(1);
-  Value total =
-      code.loop(none, points.count, 1, {none},
-                [&](Value point, ValueRange in) -> Values {
-                  MatrixStream::Range range = this->range(point);
-                  Value steps = b.max(b.sub(range.high, range.low), none);
-                  return {b.add(in[0], steps)};
-                })
-          .front();
+  Value total = code.loop(none, points.count, 1, {none},
+                          [&](Value point, ValueRange in) -> Values {
+                            MatrixStream::Range range = this->range(point);
+                            Value steps =
+                                b.max(b.sub(range.high, range.low), none);
+                            return {b.add(in[0], steps)};
+                          })
+                    .front();
   b.ifThen(b.compare(CmpIPredicate::sgt, total, none), [&] {
     Item first = firstFrom(none, {none, none});
     MatrixStream &start = points.stream(first.point);

@@ -87,10 +87,10 @@ MatrixStream::Left MatrixStream::left(const MatrixProduct &p, Value step) {
   enter(step);
   if (!p.turned)
     return rowsOf(p.left, {p.rowAxis, p.columns, p.depth},
-                  place(layout.products[&p - roles.products.data()].copy));
+                  place(offsetsOf(p).copy));
   auto extent = [&](StringAttr rank) { return t.outside.extent(rank); };
   Panels panel(p);
-  Value memory = panels[&p - roles.products.data()];
+  Value memory = panels[numberOf(p)];
   Value number = panel.blockOf(b, firstOf(p.left), extent);
   return {panel.address(b, memory, number), b.i64(amx::tileBytes / 16),
           panel.flagAddress(b, memory, number, extent)};
@@ -175,7 +175,7 @@ MatrixStream::Values MatrixStream::earlyAt(Value turn, const MatrixProduct &p,
                                            const Left &left, Value right,
                                            Values carried, Slice slice) {
   Ring ring(roles, p);
-  Value base = place(layout.products[&p - roles.products.data()].scores);
+  Value base = place(offsetsOf(p).scores);
   Value first = ring.first(b, turn);
   auto to = [&](Value block) {
     return b.gep(b.getI8Type(), base, ring.offset(b, first, block));

@@ -61,11 +61,10 @@ static bool avoidsMinusInfinity(Value tile) {
   auto other = op.getMap().front().back().getOperand(0).getDefiningOp<ElseOp>();
   auto where = other ? other.getValue().getDefiningOp<WhereOp>() : WhereOp();
   auto test = where ? where.getCondition().getDefiningOp<MapOp>() : MapOp();
-  FloatAttr low, value;
+  FloatAttr value;
   return test && test.getFn() == Fn::eq &&
          test.getOperand(0) == other.getOtherwise() &&
-         matchPattern(test.getOperand(1), m_Constant(&low)) &&
-         low.getValueAsDouble() == -INFINITY &&
+         isMinusInfinity(test.getOperand(1)) &&
          matchPattern(where.getValue(), m_Constant(&value)) &&
          std::isfinite(value.getValueAsDouble());
 }

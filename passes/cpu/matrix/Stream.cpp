@@ -57,21 +57,18 @@ MatrixStream::MatrixStream(TileLowering &t, const MatrixRoles &roles,
       reference(findReference(roles)) {}
 
 Value MatrixStream::right(const MatrixProduct &p) {
-  return b.gep(b.getI8Type(), point,
-               layout.products[&p - roles.products.data()].right);
+  return b.gep(b.getI8Type(), point, offsetsOf(p).right);
 }
 
 /// One of two places, by turns.
 Value MatrixStream::factor(const MatrixProduct &p, Value turn) {
-  Value offset = b.mul(b.bitAnd(turn, b.i64(1)),
-                       b.i64(roles.rows * roles.lanes * 2));
-  return b.gep(b.getI8Type(),
-               place(layout.products[&p - roles.products.data()].factor),
-               offset);
+  Value offset =
+      b.mul(b.bitAnd(turn, b.i64(1)), b.i64(roles.rows * roles.lanes * 2));
+  return b.gep(b.getI8Type(), place(offsetsOf(p).factor), offset);
 }
 
 Value MatrixStream::spare(const MatrixProduct &p) {
-  return place(layout.products[&p - roles.products.data()].spare);
+  return place(offsetsOf(p).spare);
 }
 
 void MatrixStream::showScores(bool isAgain) {
@@ -274,8 +271,7 @@ void MatrixStream::serialStep(Value step) {
 void MatrixStream::prepareDirectly(const MatrixProduct &p) {
   Left from =
       rowsOf(p.right.getDefiningOp<tile::LoadOp>(),
-             {*p.laneAxis, roles.lanes, p.depth},
-             place(layout.products[&p - roles.products.data()].copy));
+             {*p.laneAxis, roles.lanes, p.depth}, place(offsetsOf(p).copy));
   Value to = right(p);
   Type words = t.vectorOf(b.getI32Type());
   int64_t n = t.lanes();
@@ -283,11 +279,10 @@ void MatrixStream::prepareDirectly(const MatrixProduct &p) {
     for (int64_t lane = 0; lane < roles.lanes; lane += n) {
       Values rows;
       for (int64_t i = 0; i < n; ++i)
-        rows.push_back(
-            t.load(words,
-                   b.gep(b.getI8Type(), from.pointer,
-                         b.mul(b.i64(lane + i), from.stride)),
-                   pair));
+        rows.push_back(t.load(words,
+                              b.gep(b.getI8Type(), from.pointer,
+                                    b.mul(b.i64(lane + i), from.stride)),
+                              pair));
       transpose(b, rows);
       for (auto [i, row] : llvm::enumerate(rows))
         t.store(row, to,
@@ -330,9 +325,8 @@ std::pair<Value, Value> MatrixStream::range() {
   return {lower, b.max(t.integer(stream.getUpper()), lower)};
 }
 
-MatrixStream::Range MatrixStream::rangeAt(CodeBuilder &b,
-                                          const MatrixRoles &roles,
-                                          Value point) {
+MatrixStream::Range
+MatrixStream::rangeAt(CodeBuilder &b, const MatrixRoles &roles, Value point) {
   Value at = b.gep(b.getI8Type(), point, Layout(roles).range);
   Value values[4];
   for (int64_t i = 0; i < 4; ++i)

@@ -146,6 +146,12 @@ private:
     int64_t zeros = 0, bytes = 0, range = 0, pointBytes = 0;
     explicit Layout(const MatrixRoles &roles);
   };
+  size_t numberOf(const MatrixProduct &p) const {
+    return &p - roles.products.data();
+  }
+  const Offsets &offsetsOf(const MatrixProduct &p) const {
+    return layout.products[numberOf(p)];
+  }
 
   TileLowering &t;
   CodeBuilder &b;

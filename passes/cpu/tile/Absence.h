@@ -10,8 +10,6 @@
 
 namespace attn::cpu {
 
-/// A constant or one in all lanes, rounded or not.
-std::optional<double> constantReal(mlir::Value value);
 bool isMinusInfinity(mlir::Value value);
 /// x, if `present` is x != -inf.
 mlir::Value aboveMinusInfinity(mlir::Value present);

@@ -85,10 +85,7 @@ Scalar gpu::told(CodeBuilder &b, Scalar scalar) {
 }
 
 bool gpu::asksAboveMinusInfinity(MapOp op) {
-  FloatAttr constant;
-  return op.getFn() == Fn::ne &&
-         matchPattern(op.getOperand(1), m_Constant(&constant)) &&
-         constant.getValue().isInfinity() && constant.getValue().isNegative();
+  return op.getFn() == Fn::ne && isMinusInfinity(op.getOperand(1));
 }
 
 Scalar gpu::FastRegion::emitMap(MapOp op) {

@@ -396,8 +396,8 @@ gpu::Values WarpgroupLowering::overlappedStep(const Step &step,
       emitOperation(op);
       // Not behind the question of products, nor with more sums than 128
       // columns, which leave no registers (d=256, 16k keys: 679 TFLOP/s with
-      // it, 733 without); nor where three warpgroups share the matrix unit: one's
-      // wait is another's turn (d=64: 458 and 533).
+      // it, 733 without); nor where three warpgroups share the matrix unit:
+      // one's wait is another's turn (d=64: 458 and 533).
       bool hasRoom = !step.mayBeFull && last.size() <= 64;
       if (!isFirstStep && hasRoom && roles.lanes <= 128 &&
           overlap.reduction == &op)
