@@ -217,8 +217,16 @@ llvm::Expected<Generated> attn::generate(ModuleOp cascades,
   return result;
 }
 
+/// Is all of it for vectors of 512 bits, and so for 32 of them?
+static bool areVectorsWide(const llvm::Module &module) {
+  return llvm::all_of(module, [](const llvm::Function &function) {
+    return !function.hasFnAttribute("target-cpu") ||
+           function.hasFnAttribute("prefer-vector-width");
+  });
+}
+
 CodegenScope::CodegenScope(const llvm::Module &module) {
-  if (!module.getFunction("llvm.x86.tdpbf16ps.internal"))
+  if (!areVectorsWide(module))
     return;
   auto &options = llvm::cl::getRegisteredOptions();
   auto it = options.find("disable-lsr");
