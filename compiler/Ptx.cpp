@@ -4,6 +4,8 @@
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "passes/gpu/DeviceLibrary.h"
+#include "llvm/Analysis/LoopInfo.h"
+#include "llvm/IR/Dominators.h"
 #include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/Instructions.h"
@@ -44,6 +46,16 @@ static void markKernel(llvm::Function &function,
     function.addFnAttr("denormal-fp-math-f32", "preserve-sign,preserve-sign");
 }
 
+/// Loops stay loops: ptxas takes half as long for them, and finds fewer
+/// registers enough unless it is told that there are many.
+static void makeSmall(llvm::Function &function) {
+  function.addFnAttr("nvvm.minctasm", "1");
+  llvm::DominatorTree tree(function);
+  llvm::LoopInfo loops(tree);
+  for (llvm::Loop *loop : loops.getLoopsInPreorder())
+    loop->setLoopAlreadyUnrolled();
+}
+
 llvm::Expected<DeviceCode> attn::emitPtx(mlir::ModuleOp kernels,
                                          llvm::ArrayRef<cpu::DeviceKernel> list,
                                          llvm::ArrayRef<unsigned> words,
@@ -80,6 +92,10 @@ llvm::Expected<DeviceCode> attn::emitPtx(mlir::ModuleOp kernels,
           call->addFnAttr(llvm::Attribute::Convergent);
   }
   optimiseForDevice(*module, **machine);
+  // What runs where others cannot is small rather than fast.
+  for (const cpu::DeviceKernel &kernel : list)
+    if (!kernel.fallback.empty())
+      makeSmall(*module->getFunction(kernel.fallback));
 
   DeviceCode code;
   llvm::raw_string_ostream(code.llvm) << *module;
