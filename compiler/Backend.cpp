@@ -5,6 +5,7 @@
 #include "compiler/SourceDiagnostics.h"
 #include "dialect/interpreter/Array.h"
 #include "mlir/Pass/PassManager.h"
+#include "passes/cpu/tile/TileToCpu.h"
 #include "passes/gpu/tile/TileToGpu.h"
 #include "llvm/ADT/StringExtras.h"
 
@@ -126,13 +127,34 @@ scheduleTiles(Program &program, const TileSizes &tiles) {
   });
 }
 
+/// Long steps load and store the sums of products less often.
+static llvm::Expected<OwningOpRef<ModuleOp>> scheduleCpu(Program &program,
+                                                         const Target &target) {
+  TileSizes tiles = tilesFor(target);
+  if (target.amx) {
+    TileSizes longer = tiles;
+    longer.stream *= 2;
+    auto module = scheduleTiles(program, longer);
+    if (!module)
+      return module.takeError();
+    bool some = false, all = true;
+    (*module)->walk([&](tile::KernelOp kernel) {
+      some = true;
+      all &= cpu::suitsMatrixUnit(kernel);
+    });
+    if (some && all)
+      return module;
+  }
+  return scheduleTiles(program, tiles);
+}
+
 llvm::Expected<OwningOpRef<ModuleOp>> attn::schedule(Program &program,
                                                      StringRef target) {
   if (!isGpuTarget(target)) {
     auto options = codegenOptions(target);
     if (!options)
       return options.takeError();
-    return scheduleTiles(program, tilesFor(*options->targets.front()));
+    return scheduleCpu(program, *options->targets.front());
   }
   auto gpu = findGpuTarget(target);
   if (!gpu)
@@ -171,9 +193,8 @@ llvm::Expected<Generated> attn::generateCode(Program &program, StringRef target,
   std::vector<OwningOpRef<ModuleOp>> others;
   ModuleOp last = **scheduled;
   for (size_t i = 1; i < options->targets.size(); ++i) {
-    TileSizes tiles = tilesFor(*options->targets[i]);
-    if (tiles != tilesFor(*options->targets[i - 1])) {
-      auto other = scheduleTiles(program, tiles);
+    if (tilesFor(*options->targets[i]) != tilesFor(*options->targets[i - 1])) {
+      auto other = scheduleCpu(program, *options->targets[i]);
       if (!other)
         return other.takeError();
       last = **other;

@@ -31,12 +31,14 @@ void MatrixStream::keep() {
     }
 }
 
-/// States that refer to the maximum of this step, too.
-void MatrixStream::refer() {
+/// States that refer to the maximum of the first rows of this step, too.
+void MatrixStream::refer(int64_t pairs) {
   for (auto [value, state] : reference->kept)
     t.setTile(value, places[value]);
-  untilLastPhase();
-  byFull([&](bool isFull) { runPhase(rowPhase(reference->flags, isFull)); });
+  untilLastPhase(pairs);
+  byFull([&](bool isFull) {
+    runPhase(rowPhase(reference->flags, isFull), pairs);
+  });
   Block &body = stream.getBody().front();
   for (auto [i, next] : llvm::enumerate(body.back().getOperands())) {
     auto op = next.getDefiningOp<tile::EinsumOp>();
@@ -50,6 +52,37 @@ void MatrixStream::refer() {
       t.copyTile(t.tile(op.getInit()), to);
   }
   keep();
+}
+
+/// The first step of a point. Of one whose points are all there, the rows that
+/// are there tell what scores are like.
+void MatrixStream::referFirst(Value step) {
+  int64_t pairs = layout.order.ahead * Ring::rows / 2;
+  if (pairs == allPairs())
+    return refer(pairs);
+  byFull([&](bool isFull) {
+    Value full = t.full;
+    setFull(isFull ? b.boolean(true) : Value());
+    if (!isFull)
+      computeAgain(step);
+    refer(isFull ? pairs : allPairs());
+    setFull(full);
+  });
+}
+
+/// The step's early products, beside the ring.
+void MatrixStream::computeAgain(Value step) {
+  for (auto [p, offsets] : llvm::zip(roles.products, layout.products)) {
+    if (p.isLate)
+      continue;
+    Value again = place(offsets.again);
+    auto to = [&](Value block) {
+      return b.gep(b.getI8Type(), again,
+                   b.mul(block, b.i64(Ring::rows * roles.lanes * 4)));
+    };
+    early(p, left(p, step, turn), to);
+  }
+  showScores(/*isAgain=*/true);
 }
 
 /// Does a lane need a later maximum, has it none yet, or a large one?
@@ -84,23 +117,11 @@ Value MatrixStream::isPassed() {
 void MatrixStream::settleReference(Value step) {
   enter(step);
   b.ifThen(isPassed(), [&] {
-    // The ring has rows of the next step by now.
-    for (auto [p, offsets] : llvm::zip(roles.products, layout.products)) {
-      if (p.isLate)
-        continue;
-      Value again = place(offsets.again);
-      int64_t bytes = Ring(roles, p).blockBytes;
-      auto to = [&](Value block) {
-        return b.gep(b.getI8Type(), again, b.mul(block, b.i64(bytes)));
-      };
-      early(p, left(p, step), right(p), to, {}, nothing);
-    }
     Value full = t.full;
-    setFull({}); // one code for all, as it is rare
-    enter(step);
-    showScores(/*isAgain=*/true);
-    refer();
-    runPhase(rowPhase(lastPhase(), /*isFull=*/false));
+    setFull({});        // one code for all, as it is rare
+    computeAgain(step); // the ring has rows of the next step by now
+    refer(allPairs());
+    runPhase(rowPhase(lastPhase(), /*isFull=*/false), allPairs());
     setFull(full);
   });
 }

@@ -61,52 +61,86 @@ MatrixPipeline::Item MatrixPipeline::after(Item item) {
 
 void MatrixStream::rowsBeside(bool isFull, ArrayRef<Beside> products) {
   RowPhase phase = rowPhase(lastPhase(), isFull, reference.has_value());
+  const StepOrder &order = layout.order;
+  auto round = [&](Value number, ValueRange in) {
+    Values sums(in);
+    Value before = b.mul(number, b.i64(order.quads));
+    for (const Beside &x : products) {
+      auto slice = [&](Value quad, int64_t part, Values carried) {
+        // Half of the rows after each half of the quad, if there are enough.
+        int64_t low = 0, high = order.pairs;
+        if (order.pairs >= 4)
+          (part ? low : high) = order.pairs / 2;
+        else if (part == 0)
+          high = 0;
+        Value first = b.mul(b.add(before, quad), b.i64(order.pairs));
+        for (int64_t i = low; i < high; ++i) {
+          Value pair = b.add(first, b.i64(i));
+          if (i == low || Ring::rows / 2 % order.pairs)
+            seek(pair);
+          carried = phase.pair(pair, carried);
+        }
+        return carried;
+      };
+      const MatrixProduct &p = *x.product;
+      int64_t count = p.columns / Ring::rows / order.rounds;
+      sums = p.isLate ? late(p, b.mul(number, b.i64(count)), count, x.left,
+                             x.right, x.to, sums, slice)
+                      : earlyBeside(x, number, sums, slice);
+      before = b.add(before, b.i64(quadsOf(p) / order.rounds));
+    }
+    return sums;
+  };
   Values sums = phase.begin();
-  int64_t share = pairsOfQuad(roles), quadsBefore = 0;
-  for (const Beside &x : products) {
-    auto slice = [&](Value quad, int64_t part, Values carried) {
-      // Half of the rows after each half of the quad, if there are enough.
-      int64_t low = 0, high = share;
-      if (share >= 4)
-        (part ? low : high) = share / 2;
-      else if (part == 0)
-        high = 0;
-      Value first = b.mul(b.add(quad, b.i64(quadsBefore)), b.i64(share));
-      for (int64_t i = low; i < high; ++i) {
-        Value pair = b.add(first, b.i64(i));
-        if (i == low || Ring::rows / 2 % share)
-          seek(pair);
-        carried = phase.pair(pair, carried);
-      }
-      return carried;
-    };
-    const MatrixProduct &p = *x.product;
-    sums = p.isLate ? late(p, x.left, x.right, x.to, sums, slice)
-                    : earlyAt(x.turn, p, x.left, x.right, sums, slice);
-    quadsBefore += quadsOf(p);
-  }
-  if (int64_t pairs = roles.rows / 2; share * quadsBefore < pairs)
-    sums = phase.pairs(b.i64(share * quadsBefore), b.i64(pairs), sums,
+  sums = t.loop(b.i64(0), b.i64(order.rounds), 1, sums, round);
+  if (int64_t done = order.pairs * order.quads * order.rounds;
+      done < allPairs())
+    sums = phase.pairs(b.i64(done), b.i64(allPairs()), sums,
                        [this](Value pair) { seek(pair); });
   phase.end(sums);
 }
 
-void MatrixPipeline::emitStep(Value turn, Item before, Item item, Item next) {
+/// Where the rows of early products are, for a step to come.
+MatrixPipeline::Values MatrixPipeline::leftsOf(Item item, Value turn) {
+  MatrixStream &stream = points.stream(item.point);
+  Values result;
+  for (const MatrixProduct &p : roles.products)
+    if (!p.isLate) {
+      MatrixStream::Left left = stream.left(p, item.step, turn);
+      result.append({left.pointer, left.stride});
+    }
+  return result;
+}
+
+/// `lefts` and `coming` are of the rows' step and of the next one.
+void MatrixPipeline::emitStep(Value turn, Item before, Item item, Item next,
+                              ValueRange lefts, ValueRange comingLefts) {
   MatrixStream &past = points.stream(before.point);
   MatrixStream &coming = points.stream(next.point);
   MatrixStream &now = points.stream(item.point);
-  Value one = b.i64(1), lastTurn = b.sub(turn, one);
+  Value lastTurn = b.sub(turn, b.i64(1));
   // The step before the first one goes where nobody looks.
   Value isFirst = b.compare(CmpIPredicate::eq, turn, b.i64(0));
   SmallVector<MatrixStream::Beside> products;
-  for (const MatrixProduct &p : roles.products)
-    if (p.isLate)
+  unsigned number = 0;
+  for (const MatrixProduct &p : roles.products) {
+    if (p.isLate) {
       products.push_back(
-          {&p, past.left(p, before.step), past.factor(p, lastTurn), Value(),
+          {&p,
+           {},
+           Value(),
+           past.left(p, before.step, lastTurn),
+           past.factor(p, lastTurn),
            b.select(isFirst, past.spare(p), past.accumulator(p))});
-    else
-      products.push_back({&p, coming.left(p, next.step), coming.right(p),
-                          b.add(turn, one), Value()});
+      continue;
+    }
+    auto at = [&](ValueRange all) -> MatrixStream::Left {
+      return {all[2 * number], all[2 * number + 1], {}};
+    };
+    products.push_back({&p, at(lefts), now.right(p), at(comingLefts),
+                        coming.right(p), Value()});
+    ++number;
+  }
 
   auto range = MatrixStream::rangeAt(b, roles, points.memory(item.point));
   now.turn = turn;
@@ -118,7 +152,8 @@ void MatrixPipeline::emitStep(Value turn, Item before, Item item, Item next) {
   now.showScores();
   if (now.reference) {
     b.ifThen(b.compare(CmpIPredicate::eq, item.step, range.low),
-             [&] { now.refer(); });
+             [&] { now.referFirst(item.step); });
+    now.enter(item.step);
     now.showScores();
     now.keep();
   } else {
@@ -156,23 +191,31 @@ void MatrixPipeline::emit(Value from, Value to) {
   b.ifThen(b.compare(CmpIPredicate::sgt, total, none), [&] {
     Item first = firstFrom(none, {none, none});
     MatrixStream &start = points.stream(first.point);
+    Values carried = {first.point, first.step, first.point, first.step};
+    llvm::append_range(carried, leftsOf(first, none));
+    unsigned number = 4;
     for (const MatrixProduct &p : roles.products)
-      if (!p.isLate)
-        start.earlyAt(none, p, start.left(p, first.step), start.right(p), {},
-                      MatrixStream::nothing);
+      if (!p.isLate) {
+        start.earlyAhead(p, {carried[number], carried[number + 1], {}});
+        number += 2;
+      }
     Values last = code.loop(
-        none, total, 1, {first.point, first.step, first.point, first.step},
-        [&](Value turn, ValueRange in) -> Values {
+        none, total, 1, carried, [&](Value turn, ValueRange in) -> Values {
           Item before{in[0], in[1]}, item{in[2], in[3]}, next = after(item);
-          emitStep(turn, before, item, next);
-          return {item.point, item.step, next.point, next.step};
+          Values coming = leftsOf(next, b.add(turn, one));
+          emitStep(turn, before, item, next, in.drop_front(4), coming);
+          Values result = {item.point, item.step, next.point, next.step};
+          llvm::append_range(result, coming);
+          return result;
         });
     MatrixStream &end = points.stream(last[0]);
     for (const MatrixProduct &p : roles.products)
       if (p.isLate) {
-        auto left = end.left(p, last[1]);
-        Value right = end.factor(p, b.sub(total, one)), to = end.accumulator(p);
-        end.late(p, left, right, to, {}, MatrixStream::nothing);
+        Value turn = b.sub(total, one);
+        auto left = end.left(p, last[1], turn);
+        Value right = end.factor(p, turn), to = end.accumulator(p);
+        end.late(p, none, p.columns / Ring::rows, left, right, to, {},
+                 MatrixStream::nothing);
         end.correct(p, left, right, last[1], to);
       }
   });

@@ -40,7 +40,9 @@ private:
   MatrixStream::Range range(Value point);
   Item firstFrom(Value point, Item otherwise);
   Item after(Item item);
-  void emitStep(Value turn, Item before, Item item, Item next);
+  Values leftsOf(Item item, Value turn);
+  void emitStep(Value turn, Item before, Item item, Item next,
+                mlir::ValueRange lefts, mlir::ValueRange comingLefts);
 
   TileLowering &code;
   CodeBuilder &b;

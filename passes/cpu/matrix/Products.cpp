@@ -83,11 +83,15 @@ MatrixStream::Left MatrixStream::rowsOf(tile::LoadOp load, const Rows &rows,
 }
 
 /// The left operand at a step; the step's scalars are those of `step` after.
-MatrixStream::Left MatrixStream::left(const MatrixProduct &p, Value step) {
+MatrixStream::Left MatrixStream::left(const MatrixProduct &p, Value step,
+                                      Value turn) {
   enter(step);
-  if (!p.turned)
-    return rowsOf(p.left, {p.rowAxis, p.columns, p.depth},
-                  place(offsetsOf(p).copy));
+  if (!p.turned) {
+    // Two steps are under way.
+    Value copy = b.gep(b.getI8Type(), place(offsetsOf(p).copy),
+                       b.mul(b.bitAnd(turn, b.i64(1)), b.i64(copyBytes(p))));
+    return rowsOf(p.left, {p.rowAxis, p.columns, p.depth}, copy);
+  }
   auto extent = [&](StringAttr rank) { return t.outside.extent(rank); };
   Panels panel(p);
   Value memory = panels[numberOf(p)];
@@ -148,49 +152,91 @@ static SmallVector<Value> corners(CodeBuilder &b, Value base, Value row,
   return result;
 }
 
-MatrixStream::Values MatrixStream::early(const MatrixProduct &p,
-                                         const Left &left, Value right,
-                                         Target to, Values carried,
-                                         Slice slice) {
+MatrixStream::Values MatrixStream::early(const MatrixProduct &p, Value low,
+                                         int64_t count, From from, Target to,
+                                         Values carried, Slice slice) {
   int64_t depthTiles = p.depth / amx::tileDepth;
   return t.loop(
-      b.i64(0), b.i64(p.columns / 32), 1, carried,
-      [&](Value block, ValueRange in) {
+      b.i64(0), b.i64(count), 1, carried, [&](Value i, ValueRange in) {
         Values rest(in), zeros;
         for (int i = 0; i < 4; ++i) // cheaper than zeroing a tile
           zeros.push_back(amx::load(b, place(layout.zeros), b.i64(0)));
-        Value row = b.mul(block, b.i64(32));
+        Value block = b.add(low, i);
+        Source x = from(block);
         auto a = [&](int half, Value k) {
-          Value at = b.mul(b.add(row, b.i64(16 * half)), left.stride);
-          return b.gep(b.getI8Type(), left.pointer,
-                       b.add(at, b.mul(k, b.i64(64))));
+          Value row = b.mul(b.i64(16 * half), x.stride);
+          return b.gep(b.getI8Type(), x.pointer,
+                       b.add(row, b.mul(k, b.i64(64))));
         };
-        quads(p, a, left.stride, right, zeros, b.mul(block, b.i64(depthTiles)),
-              rest, slice, corners(b, to(block), b.i64(0), roles.lanes));
+        quads(p, a, x.stride, x.right, zeros, b.mul(i, b.i64(depthTiles)), rest,
+              slice, corners(b, to(block), b.i64(0), roles.lanes));
         return rest;
       });
 }
 
-MatrixStream::Values MatrixStream::earlyAt(Value turn, const MatrixProduct &p,
-                                           const Left &left, Value right,
-                                           Values carried, Slice slice) {
-  Ring ring(roles, p);
-  Value base = place(offsetsOf(p).scores);
-  Value first = ring.first(b, turn);
-  auto to = [&](Value block) {
-    return b.gep(b.getI8Type(), base, ring.offset(b, first, block));
-  };
-  return early(p, left, right, to, std::move(carried), slice);
+/// A block of rows of `left`.
+static Value rowsAt(CodeBuilder &b, Value pointer, Value stride, Value block) {
+  return b.gep(b.getI8Type(), pointer,
+               b.mul(b.mul(block, b.i64(Ring::rows)), stride));
 }
 
-MatrixStream::Values MatrixStream::late(const MatrixProduct &p,
-                                        const Left &left, Value right, Value to,
-                                        Values carried, Slice slice) {
+void MatrixStream::early(const MatrixProduct &p, const Left &left, Target to) {
+  auto from = [&](Value block) -> Source {
+    return {rowsAt(b, left.pointer, left.stride, block), left.stride, right(p)};
+  };
+  early(p, b.i64(0), roles.rows / Ring::rows, from, to, {}, nothing);
+}
+
+void MatrixStream::earlyAhead(const MatrixProduct &p, const Left &left) {
+  Ring ring(roles, layout.order, p);
+  auto from = [&](Value block) -> Source {
+    return {rowsAt(b, left.pointer, left.stride, block), left.stride, right(p)};
+  };
+  auto to = [&](Value block) {
+    return b.gep(b.getI8Type(), place(offsetsOf(p).scores),
+                 ring.offset(b, b.i64(0), block));
+  };
+  early(p, b.i64(0), layout.order.ahead, from, to, {}, nothing);
+}
+
+MatrixStream::Values MatrixStream::earlyBeside(const Beside &x, Value round,
+                                               Values carried, Slice slice) {
+  const MatrixProduct &p = *x.product;
+  Ring ring(roles, layout.order, p);
+  int64_t ahead = layout.order.ahead, blocks = roles.rows / Ring::rows,
+          each = blocks / layout.order.rounds;
+  Value first = ring.first(b, turn);
+  auto from = [&](Value block) -> Source {
+    Value other = b.sub(block, b.i64(blocks - ahead));
+    Source next{rowsAt(b, x.left.pointer, x.left.stride, other), x.left.stride,
+                x.right};
+    if (ahead == blocks)
+      return next;
+    Value isNext = b.compare(CmpIPredicate::sge, other, b.i64(0));
+    Value ours =
+        rowsAt(b, x.rest.pointer, x.rest.stride, b.add(block, b.i64(ahead)));
+    return {b.select(isNext, next.pointer, ours),
+            b.select(isNext, x.left.stride, x.rest.stride),
+            b.select(isNext, x.right, x.restRight)};
+  };
+  auto to = [&](Value block) {
+    return b.gep(b.getI8Type(), place(offsetsOf(p).scores),
+                 ring.offset(b, first, b.add(block, b.i64(ahead))));
+  };
+  return early(p, b.mul(round, b.i64(each)), each, from, to, std::move(carried),
+               slice);
+}
+
+MatrixStream::Values MatrixStream::late(const MatrixProduct &p, Value low,
+                                        int64_t count, const Left &left,
+                                        Value right, Value to, Values carried,
+                                        Slice slice) {
   Value stride = b.i64(roles.lanes * 4);
   int64_t depthTiles = p.depth / amx::tileDepth;
-  return t.loop(b.i64(0), b.i64(p.columns / 32), 1, carried,
-                [&](Value block, ValueRange in) {
+  return t.loop(b.i64(0), b.i64(count), 1, carried,
+                [&](Value i, ValueRange in) {
                   Values rest(in), start;
+                  Value block = b.add(low, i);
                   SmallVector<Value> places =
                       corners(b, to, b.mul(block, b.i64(32)), roles.lanes);
                   for (Value pointer : places)
@@ -202,7 +248,7 @@ MatrixStream::Values MatrixStream::late(const MatrixProduct &p,
                                  b.mul(tile, b.i64(amx::tileBytes)));
                   };
                   quads(p, a, left.stride, right, start,
-                        b.mul(block, b.i64(depthTiles)), rest, slice, places);
+                        b.mul(i, b.i64(depthTiles)), rest, slice, places);
                   return rest;
                 });
 }

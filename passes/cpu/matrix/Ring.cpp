@@ -1,6 +1,8 @@
 //===- Ring.cpp - where the rows of an early product wait -------*- C++ -*-===//
 #include "passes/cpu/matrix/Ring.h"
 #include "passes/cpu/matrix/Amx.h"
+#include "passes/cpu/matrix/Reference.h"
+#include <numeric>
 
 using namespace mlir;
 using namespace attn;
@@ -11,29 +13,33 @@ int64_t cpu::quadsOf(const MatrixProduct &p) {
   return p.columns / 32 * (p.depth / amx::tileDepth);
 }
 
-int64_t cpu::pairsOfQuad(const MatrixRoles &roles) {
-  int64_t quads = 0;
+StepOrder::StepOrder(const MatrixRoles &roles) : rounds(0), quads(0) {
   for (const MatrixProduct &p : roles.products)
-    quads += quadsOf(p);
-  return roles.rows / 2 / quads;
+    rounds = std::gcd(rounds, p.columns / Ring::rows);
+  if (roles.phases.size() > 1 && !findReference(roles))
+    rounds = 1;
+  ahead = roles.rows / Ring::rows / rounds;
+  for (const MatrixProduct &p : roles.products)
+    quads += quadsOf(p) / rounds;
+  pairs = roles.rows / 2 / (quads * rounds);
 }
 
-Ring::Ring(const MatrixRoles &roles, const MatrixProduct &product)
+Ring::Ring(const MatrixRoles &roles, const StepOrder &order,
+           const MatrixProduct &product)
     : blockBytes(rows * roles.lanes * 4), blocks(roles.rows / rows),
-      slots(blocks) {
-  int64_t quads = 0;
+      slots(order.ahead) {
+  int64_t before = 0, each = blocks / order.rounds;
   for (const MatrixProduct &p : roles.products) {
-    if (&p != &product) {
-      quads += quadsOf(p);
-      continue;
-    }
-    // After each block of the next step: those, and what is not read yet.
-    for (int64_t made = 1; made <= blocks; ++made) {
-      int64_t read = (quads + made * (p.depth / amx::tileDepth)) *
-                     pairsOfQuad(roles) * 2 / rows;
-      slots = std::max(slots, made + blocks - std::min(read, blocks));
-    }
-    return;
+    if (&p == &product)
+      break;
+    before += quadsOf(p) / order.rounds;
+  }
+  // When a block is made, there are those before it that are not read yet.
+  for (int64_t made = 0; made < blocks; ++made) {
+    int64_t quads = made / each * order.quads + before +
+                    (made % each + 1) * (product.depth / amx::tileDepth);
+    int64_t read = quads * order.pairs * 2 / rows;
+    slots = std::max(slots, order.ahead + made + 1 - std::min(read, blocks));
   }
 }
 
@@ -42,8 +48,6 @@ Value Ring::first(CodeBuilder &b, Value step) const {
 }
 
 Value Ring::offset(CodeBuilder &b, Value first, Value number) const {
-  Value slot = b.add(first, number);
-  Value turned = b.select(b.compare(CmpIPredicate::sge, slot, b.i64(slots)),
-                          b.sub(slot, b.i64(slots)), slot);
-  return b.mul(turned, b.i64(blockBytes));
+  Value slot = arith::RemUIOp::create(b, b.add(first, number), b.i64(slots));
+  return b.mul(slot, b.i64(blockBytes));
 }

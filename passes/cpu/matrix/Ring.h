@@ -13,8 +13,21 @@ namespace attn::cpu {
 
 /// Quads of tile products in a step.
 int64_t quadsOf(const MatrixProduct &p);
-/// Pairs of rows for each quad of all products.
-int64_t pairsOfQuad(const MatrixRoles &roles);
+
+/// In which order products and rows of a step in the pipeline run: in rounds,
+/// each with an equal part of every product and of the rows. Rows that no
+/// reduction of the same step holds up follow their scores as closely as rounds
+/// allow, for long steps have more scores than the first cache has room for.
+struct StepOrder {
+  int64_t rounds;
+  /// Blocks of early products that are made before their step starts.
+  int64_t ahead;
+  /// Of a round.
+  int64_t quads;
+  /// Pairs of rows beside a quad.
+  int64_t pairs;
+  explicit StepOrder(const MatrixRoles &roles);
+};
 
 class Ring {
   using Value = mlir::Value;
@@ -22,13 +35,14 @@ class Ring {
 public:
   static constexpr int64_t rows = 32; // of a block
   /// `p`: an early product of `roles`.
-  Ring(const MatrixRoles &roles, const MatrixProduct &p);
+  Ring(const MatrixRoles &roles, const StepOrder &order,
+       const MatrixProduct &p);
 
   int64_t bytes() const { return slots * blockBytes; }
   /// The slot of the first block of `step`.
   Value first(CodeBuilder &b, Value step) const;
-  /// Where block `number` is, as an offset in bytes, if the first one of its
-  /// step is in slot `first`.
+  /// Where the block `number` after the first one of a step in slot `first` is,
+  /// as an offset in bytes.
   Value offset(CodeBuilder &b, Value first, Value number) const;
 
   const int64_t blockBytes;

@@ -13,7 +13,7 @@ using arith::CmpIPredicate;
 // Memory
 //===----------------------------------------------------------------------===//
 
-MatrixStream::Layout::Layout(const MatrixRoles &roles) {
+MatrixStream::Layout::Layout(const MatrixRoles &roles) : order(roles) {
   auto takeOf = [](int64_t &bytes, int64_t size) {
     int64_t offset = bytes;
     // A few lines apart, so that they do not start in the same sets.
@@ -30,9 +30,9 @@ MatrixStream::Layout::Layout(const MatrixRoles &roles) {
       offsets.spare = take(p.columns * roles.lanes * 4);
     } else {
       offsets.right = takeOf(pointBytes, p.depth * roles.lanes * 2);
-      offsets.scores = take(Ring(roles, p).bytes());
+      offsets.scores = take(Ring(roles, order, p).bytes());
       offsets.again = take(roles.rows * roles.lanes * 4);
-      offsets.copy = take(std::max(p.columns, roles.lanes) * p.depth * 2);
+      offsets.copy = take(2 * copyBytes(roles, p));
     }
     products.push_back(offsets);
   }
@@ -44,6 +44,17 @@ int64_t MatrixStream::pointBytes(const MatrixRoles &roles) {
 
 int64_t MatrixStream::scratchBytes(const MatrixRoles &roles) {
   return Layout(roles).bytes;
+}
+
+int64_t MatrixStream::stepBytes(const MatrixRoles &roles) {
+  StepOrder order(roles);
+  int64_t bytes = 0;
+  for (const MatrixProduct &p : roles.products)
+    bytes +=
+        p.isLate
+            ? 2 * roles.rows * roles.lanes * 2 + p.columns * roles.lanes * 4
+            : p.depth * roles.lanes * 2 + Ring(roles, order, p).bytes();
+  return bytes;
 }
 
 int64_t MatrixStream::zerosAt(const MatrixRoles &roles) {
@@ -81,7 +92,7 @@ void MatrixStream::showScores(bool isAgain) {
     tile.base = place(isAgain ? offsets.again : offsets.scores);
     tile.strides = {b.i64(roles.lanes), b.i64(1)};
     t.setTile(p.op->getResult(0), tile);
-    first = isAgain ? Value() : Ring(roles, p).first(b, turn);
+    first = isAgain ? Value() : Ring(roles, layout.order, p).first(b, turn);
   }
 }
 
@@ -90,7 +101,7 @@ void MatrixStream::seek(Value pair) {
        llvm::zip(roles.products, layout.products, shown)) {
     if (p.isLate || !first)
       continue;
-    Ring ring(roles, p);
+    Ring ring(roles, layout.order, p);
     Value number = arith::DivUIOp::create(b, pair, b.i64(Ring::rows / 2));
     Value offset = b.sub(ring.offset(b, first, number),
                          b.mul(number, b.i64(ring.blockBytes)));
@@ -167,18 +178,18 @@ RowPhase MatrixStream::rowPhase(const MatrixRoles::Phase &phase, bool isFull,
                   [this](const MatrixProduct &p) { return factor(p, turn); });
 }
 
-void MatrixStream::runPhase(RowPhase phase) {
+void MatrixStream::runPhase(RowPhase phase, int64_t pairs) {
   if (phase.isEmpty())
     return;
   Values sums = phase.begin();
-  phase.end(phase.pairs(b.i64(0), b.i64(roles.rows / 2), sums,
+  phase.end(phase.pairs(b.i64(0), b.i64(pairs), sums,
                         [this](Value pair) { seek(pair); }));
 }
 
-void MatrixStream::untilLastPhase() {
+void MatrixStream::untilLastPhase(int64_t pairs) {
   for (const MatrixRoles::Phase &phase : ArrayRef(roles.phases).drop_back()) {
     emitAll(phase.laneOps);
-    byFull([&](bool isFull) { runPhase(rowPhase(phase, isFull)); });
+    byFull([&](bool isFull) { runPhase(rowPhase(phase, isFull), pairs); });
   }
   emitAll(roles.phases.back().laneOps);
 }
@@ -244,20 +255,17 @@ void MatrixStream::serialStep(Value step) {
   enter(step);
   setFull({});
   loads();
-  for (const MatrixProduct &p : roles.products)
-    if (!p.isLate)
-      earlyAt(turn, p, left(p, step), right(p), {}, nothing);
-  showScores();
+  computeAgain(step);
   untilLastPhase();
-  runPhase(rowPhase(roles.phases.back(), /*isFull=*/false));
+  runPhase(rowPhase(roles.phases.back(), /*isFull=*/false), allPairs());
   emitAll(roles.lastOps);
   for (const MatrixProduct &p : roles.products) {
     if (!p.isLate)
       continue;
     repair(p);
-    Left at = left(p, step);
+    Left at = left(p, step, turn);
     Value weights = factor(p, turn), to = accumulator(p);
-    late(p, at, weights, to, {}, nothing);
+    late(p, b.i64(0), p.columns / Ring::rows, at, weights, to, {}, nothing);
     correct(p, at, weights, step, to);
   }
   moveStates();

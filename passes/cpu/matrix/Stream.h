@@ -21,6 +21,8 @@ public:
   /// Memory of a grid point beside its tiles, and of a worker.
   static int64_t pointBytes(const MatrixRoles &roles);
   static int64_t scratchBytes(const MatrixRoles &roles);
+  /// What a step of the pipeline stores, or reads at every turn.
+  static int64_t stepBytes(const MatrixRoles &roles);
   /// Where that has a line of zeros.
   static int64_t zerosAt(const MatrixRoles &roles);
   /// `panels`: memory of the turned operands, by product.
@@ -58,14 +60,17 @@ private:
   void prepareDirectly(const MatrixProduct &p);
   void enter(Value step);
   void serialStep(Value step);
-  /// A product of another step: an early one goes into the ring at `turn`, the
-  /// sums of a late one to `to`.
+  /// A product of the rows' step and of the next one, or a late one of the step
+  /// before, whose sums go to `to`.
   struct Beside {
     const MatrixProduct *product;
+    Left rest; // of the rows' step
+    Value restRight;
     Left left;
-    Value right, turn, to;
+    Value right, to;
   };
-  /// The last phase of rows, a few instructions of products and of rows in turn.
+  /// The last phase of rows, a few instructions of products and of rows in
+  /// turn.
   void rowsBeside(bool isFull, llvm::ArrayRef<Beside> products);
 
   /// Tiles of the body have one place, whichever step they are of.
@@ -78,40 +83,60 @@ private:
   /// Code for rows that are known to be full, for others, or for both.
   void byFull(llvm::function_ref<void(bool isFull)> rows);
   /// Phases and lane operations before the rows of the last phase.
-  void untilLastPhase();
+  void untilLastPhase() { untilLastPhase(allPairs()); }
+  void untilLastPhase(int64_t pairs);
   RowPhase rowPhase(const MatrixRoles::Phase &phase, bool isFull,
                     bool fused = false);
   /// The last phase of a step in the pipeline.
   const MatrixRoles::Phase &lastPhase() const {
     return reference ? reference->rows : roles.phases.back();
   }
-  void runPhase(RowPhase phase);
+  /// The first `pairs` of a step.
+  void runPhase(RowPhase phase, int64_t pairs);
+  int64_t allPairs() const { return roles.rows / 2; }
   void emitAll(llvm::ArrayRef<tile::EinsumOp> ops);
   void moveStates();
 
   void keep();
-  void refer();
+  void refer(int64_t pairs);
+  void referFirst(Value step);
+  void computeAgain(Value step);
   Value isPassed();
   void settleReference(Value step);
 
-  Left left(const MatrixProduct &p, Value step);
+  Left left(const MatrixProduct &p, Value step, Value turn);
   /// Rows along `axis` of a tensor, `width` elements of 16 bits each.
   struct Rows {
     unsigned axis;
     int64_t count, width;
   };
+  /// Of one step.
+  int64_t copyBytes(const MatrixProduct &p) const {
+    return Layout::copyBytes(roles, p);
+  }
   Left copied(const Storage &s, const Rows &rows, Values first, Value to);
   Values firstOf(tile::LoadOp load);
   Left rowsOf(tile::LoadOp load, const Rows &rows, Value spare);
   /// `to`: the place of a block of 32 rows.
   using Target = llvm::function_ref<Value(Value block)>;
-  Values early(const MatrixProduct &p, const Left &left, Value right, Target to,
-               Values carried, Slice slice);
-  /// Into the ring.
-  Values earlyAt(Value turn, const MatrixProduct &p, const Left &left,
-                 Value right, Values carried, Slice slice);
-  Values late(const MatrixProduct &p, const Left &left, Value right, Value to,
-              Values carried, Slice slice);
+  /// Operands of a block of 32 rows.
+  struct Source {
+    Value pointer, stride, right;
+  };
+  using From = llvm::function_ref<Source(Value block)>;
+  /// Blocks [low, low + count).
+  Values early(const MatrixProduct &p, Value low, int64_t count, From from,
+               Target to, Values carried, Slice slice);
+  /// All blocks of one step.
+  void early(const MatrixProduct &p, const Left &left, Target to);
+  /// Those that are there when the step starts, which is the first one.
+  void earlyAhead(const MatrixProduct &p, const Left &left);
+  /// A round of those that our step and the next one put into the ring.
+  Values earlyBeside(const Beside &x, Value round, Values carried, Slice slice);
+  /// Blocks [low, low + count) of columns.
+  Values late(const MatrixProduct &p, Value low, int64_t count,
+              const Left &left, Value right, Value to, Values carried,
+              Slice slice);
   /// One block of 2 x 2 tiles over `depth` tiles; the sums go to `to`.
   void quads(const MatrixProduct &p, llvm::function_ref<Value(int, Value)> a,
              Value aStride, Value right, llvm::ArrayRef<Value> start,
@@ -142,9 +167,13 @@ private:
     int64_t right = 0, scores = 0, again = 0, copy = 0, factor = 0, spare = 0;
   };
   struct Layout {
+    StepOrder order;
     std::vector<Offsets> products;
     int64_t zeros = 0, bytes = 0, range = 0, pointBytes = 0;
     explicit Layout(const MatrixRoles &roles);
+    static int64_t copyBytes(const MatrixRoles &roles, const MatrixProduct &p) {
+      return std::max(p.columns, roles.lanes) * p.depth * 2;
+    }
   };
   size_t numberOf(const MatrixProduct &p) const {
     return &p - roles.products.data();

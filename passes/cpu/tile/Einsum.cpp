@@ -63,8 +63,10 @@ private:
   Values blocked(int64_t dim, int64_t unit, ArrayRef<int64_t> counts,
                  Values carried,
                  llvm::function_ref<Values(Value, int64_t, ValueRange)> body);
-  Values emitOuter(size_t next, Values carried);
-  Values emitBlock(Values carried);
+  Values emitOuter(size_t next, Values carried,
+                   llvm::function_ref<Values(ValueRange)> body);
+  Values emitMap(Values carried);
+  Values emitReduction(Values carried);
   Values emitMapBlock(ValueRange carried);
   void emitReduceBlock();
   Values emitReduced(size_t next, Values sums, Value lanesInside);
@@ -114,6 +116,7 @@ private:
   Values at; // by dimension; of the block's first point
   int64_t rows = 1, columns = 1;
   int64_t repetition = 0; // of a loop's body
+  Cache shared;           // of a map, what does not move with outer ranks
 };
 
 } // namespace
@@ -259,57 +262,88 @@ EinsumEmitter::Values EinsumEmitter::blocked(
   return carried;
 }
 
-EinsumEmitter::Values EinsumEmitter::emitOuter(size_t next, Values carried) {
+EinsumEmitter::Values
+EinsumEmitter::emitOuter(size_t next, Values carried,
+                         llvm::function_ref<Values(ValueRange)> body) {
   if (next == outer.size())
-    return emitBlock(carried);
+    return body(carried);
   int64_t dim = outer[next];
   return t.loop(b.i64(0), dims[dim].size, 1, carried,
                 [&](Value counter, ValueRange in) {
                   at[dim] = counter;
-                  return emitOuter(next + 1, Values(in));
+                  return emitOuter(next + 1, Values(in), body);
                 });
 }
 
-EinsumEmitter::Values EinsumEmitter::emitBlock(Values carried) {
-  auto points = [&](ValueRange in) {
-    if (!op.getMonoid())
-      return emitMapBlock(in);
-    emitReduceBlock();
-    return Values(in);
+/// Blocks of columns outside, so that what they share is loaded, and what LLVM
+/// finds to be made of it alone is computed, once for all rows.
+EinsumEmitter::Values EinsumEmitter::emitMap(Values carried) {
+  Block &block = op.getMap().front();
+  auto overOuter = [&](ValueRange in) {
+    shared.clear();
+    for (auto [number, operand] : llvm::enumerate(operands))
+      if (!block.getArgument(dims.size() + number).use_empty() &&
+          llvm::none_of(outer,
+                        [&, &o = operand](int64_t dim) { return o.has(dim); }))
+        for (int64_t c = 0; c < columns; ++c)
+          element(number, {0, c}, shared);
+    return emitOuter(0, Values(in),
+                     [&](ValueRange in) { return emitMapBlock(in); });
   };
+  columns = 1;
+  if (column < 0)
+    return overOuter(carried);
+  return blocked(column, t.lanes(), columnCounts, carried,
+                 [&](Value first, int64_t count, ValueRange in) {
+                   at[column] = first;
+                   columns = count;
+                   return overOuter(in);
+                 });
+}
+
+EinsumEmitter::Values EinsumEmitter::emitReduction(Values carried) {
   auto overRows = [&](ValueRange in) {
     rows = 1;
-    if (row < 0)
-      return points(in);
+    if (row < 0) {
+      emitReduceBlock();
+      return Values(in);
+    }
     return blocked(row, 1, rowCounts, Values(in),
                    [&](Value first, int64_t count, ValueRange in) {
                      at[row] = first;
                      rows = count;
-                     return points(in);
+                     emitReduceBlock();
+                     return Values(in);
                    });
   };
-  columns = 1;
-  if (column < 0)
-    return overRows(carried);
-  return blocked(column, column == lane ? t.lanes() : 1, columnCounts, carried,
-                 [&](Value first, int64_t count, ValueRange in) {
-                   at[column] = first;
-                   columns = count;
-                   return overRows(in);
-                 });
+  auto overColumns = [&](ValueRange in) {
+    columns = 1;
+    if (column < 0)
+      return overRows(in);
+    return blocked(column, column == lane ? t.lanes() : 1, columnCounts,
+                   Values(in), [&](Value first, int64_t count, ValueRange in) {
+                     at[column] = first;
+                     columns = count;
+                     return overRows(in);
+                   });
+  };
+  return emitOuter(0, carried, overColumns);
 }
 
 Value EinsumEmitter::emitVariant(Value isFull, bool honourMasks) {
   full = isFull;
   masked = honourMasks;
+  auto nest = [&](Values carried) {
+    return op.getMonoid() ? emitReduction(carried) : emitMap(carried);
+  };
   if (!result.tile.isMasked()) {
-    emitOuter(0, {});
+    nest({});
     return {};
   }
   Type flags = b.getI1Type();
   if (hasLanes())
     flags = t.vectorOf(flags);
-  Value whole = emitOuter(0, {b.integer(flags, 1)}).front();
+  Value whole = nest({b.integer(flags, 1)}).front();
   return hasLanes() ? Value(vector::ReductionOp::create(
                           b, vector::CombiningKind::AND, whole))
                     : whole;
@@ -512,19 +546,18 @@ void EinsumEmitter::storeResult(Place place, Value value, Value present) {
 
 EinsumEmitter::Values EinsumEmitter::emitMapBlock(ValueRange carried) {
   Values flags(carried);
-  Cache cache;
-  for (int64_t r = 0; r < rows; ++r)
-    for (int64_t c = 0; c < columns; ++c) {
-      Place place{r, c};
-      Scalar value = point(place, cache);
-      storeResult(place, toResult(value), value.present);
-      if (!value.present)
-        continue;
-      Value counted = value.present;
-      if (Value inside = lanesInside(c))
-        counted = b.bitOr(counted, b.bitNot(inside));
-      flags[0] = b.bitAnd(flags[0], counted);
-    }
+  Cache cache = shared;
+  for (int64_t c = 0; c < columns; ++c) {
+    Place place{0, c};
+    Scalar value = point(place, cache);
+    storeResult(place, toResult(value), value.present);
+    if (!value.present)
+      continue;
+    Value counted = value.present;
+    if (Value inside = lanesInside(c))
+      counted = b.bitOr(counted, b.bitNot(inside));
+    flags[0] = b.bitAnd(flags[0], counted);
+  }
   return flags;
 }
 

@@ -135,6 +135,14 @@ static void lowerSplitStep(tile::KernelOp kernel, StreamSplit &split,
   start(emit(/*merges=*/true), /*merges=*/true);
 }
 
+bool cpu::suitsMatrixUnit(tile::KernelOp kernel) {
+  // Of 48 KB; operands pass through the rest.
+  constexpr int64_t most = 40 << 10;
+  MatrixRoles roles(kernel);
+  return roles.reason.empty() && !roles.isClassified &&
+         MatrixStream::stepBytes(roles) <= most;
+}
+
 LogicalResult cpu::lowerTileStep(tile::KernelOp kernel,
                                  CascadeLowering &lowering) {
   if (failed(prepareTileKernel(kernel)))
