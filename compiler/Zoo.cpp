@@ -1,9 +1,10 @@
 //===- Zoo.cpp - attnc zoo: the examples against their references ---------===//
 // test/zoo/export.py writes the rows; each case is interpreted, as it is
 // written and after each pass, and compiled, as its program is written and with
-// f32 in place of 16-bit ports. All results are judged against the reference,
-// those of compiled code by the oracle rule.
+// f32 in place of 16-bit ports, for each target that is asked for. All results
+// are judged against the reference, those of compiled code by the oracle rule.
 //===----------------------------------------------------------------------===//
+#include "attn/runtime.h"
 #include "compiler/Arguments.h"
 #include "compiler/Backend.h"
 #include "compiler/Execute.h"
@@ -12,6 +13,7 @@
 #include "compiler/Stages.h"
 #include "compiler/Workspace.h"
 #include "compiler/ZooRows.h"
+#include "compiler/targets/Targets.h"
 #include "dialect/interpreter/Npy.h"
 #include "passes/derive/PassCount.h"
 #include "llvm/ADT/ScopeExit.h"
@@ -35,9 +37,9 @@ constexpr double formulas = 1e-10;
 struct Compiled {
   std::unique_ptr<Program> program;
   CascadeOp cascade;
-  std::unique_ptr<Jit> library;
-  std::vector<Stage> stages; ///< that a pass has changed
-  bool skip = false;         ///< wider ports change nothing
+  std::vector<std::unique_ptr<Jit>> libraries; ///< one a target
+  std::vector<Stage> stages;                   ///< that a pass has changed
+  bool skip = false;                           ///< wider ports change nothing
 };
 
 /// What is known of a row after its cases have run with one type of ports.
@@ -53,8 +55,9 @@ struct Findings {
 /// Runs the cases of a row with the ports as they are written or widened.
 class Runner {
 public:
-  Runner(const Options &options, const ZooRow &row, bool wide)
-      : options(options), row(row), wide(wide) {}
+  Runner(const Options &options, ArrayRef<std::string> targets,
+         const ZooRow &row, bool wide)
+      : options(options), targets(targets), row(row), wide(wide) {}
   Findings run();
 
 private:
@@ -65,9 +68,14 @@ private:
                            Oracle &oracle, const ZooCase &c);
   std::string check(Oracle &oracle, CascadeOp cascade, StringRef who,
                     ArrayRef<Array> outputs, const ZooCase &c, bool exact);
+  /// Empty if the code for target `number` passes.
+  std::string runCompiled(Compiled &compiled, unsigned number,
+                          const Arguments &arguments, Oracle &oracle,
+                          const ZooCase &c);
   void describe(Compiled &compiled);
 
   const Options &options;
+  ArrayRef<std::string> targets;
   const ZooRow &row;
   bool wide;
   std::map<std::string, Compiled> cache;
@@ -124,10 +132,12 @@ llvm::Expected<Compiled *> Runner::get(const ZooCase &c) {
     type = narrowestReal(entry.cascade);
   }
   findings.type = type ? typeName(type) : "integer";
-  auto library = jitCompile(*entry.program, options.target);
-  if (!library)
-    return library.takeError();
-  entry.library = std::move(*library);
+  for (const std::string &target : targets) {
+    auto library = jitCompile(*entry.program, target);
+    if (!library)
+      return library.takeError();
+    entry.libraries.push_back(std::move(*library));
+  }
   if (!wide) {
     auto stages = stagesOf(*entry.program->module, entry.cascade.getSymName());
     if (!stages)
@@ -208,7 +218,7 @@ std::string Runner::run(const ZooCase &c) {
     return toString(compiled.takeError());
   if ((*compiled)->skip)
     return "";
-  if (!(*compiled)->library)
+  if ((*compiled)->libraries.size() != targets.size())
     return "does not compile";
   CascadeOp cascade = (*compiled)->cascade;
   Options call = options;
@@ -225,17 +235,31 @@ std::string Runner::run(const ZooCase &c) {
       return problem;
   }
 
+  std::string problem;
+  for (unsigned number = 0; number < targets.size() && problem.empty();
+       ++number)
+    problem = runCompiled(**compiled, number, arguments, oracle, c);
+  return problem;
+}
+
+std::string Runner::runCompiled(Compiled &compiled, unsigned number,
+                                const Arguments &arguments, Oracle &oracle,
+                                const ZooCase &c) {
+  CascadeOp cascade = compiled.cascade;
+  std::string who = "compiled";
+  if (targets.size() > 1)
+    who += " for " + targets[number];
   const attn_entry_desc *entry =
-      (*compiled)->library->find(symbolName(cascade.getSymName()));
+      compiled.libraries[number]->find(symbolName(cascade.getSymName()));
   if (!entry)
-    return "compiled: no such entry";
+    return who + ": no such entry";
   findings.workspace = std::max(
       findings.workspace,
       workspaceGrowth(entry, cascade, arguments.extents, row.sequence));
   auto outputs = execute(entry, cascade, arguments.inputs, arguments.extents);
   if (!outputs)
-    return "compiled: " + toString(outputs.takeError());
-  return check(oracle, cascade, "compiled", *outputs, c, /*exact=*/false);
+    return who + ": " + toString(outputs.takeError());
+  return check(oracle, cascade, who, *outputs, c, /*exact=*/false);
 }
 
 Findings Runner::run() {
@@ -257,8 +281,10 @@ namespace {
 /// line a row, in order.
 class Zoo {
 public:
-  Zoo(const Options &options, ArrayRef<ZooRow> rows)
-      : options(options), rows(rows), tasks(2 * rows.size()) {}
+  Zoo(const Options &options, ArrayRef<std::string> targets,
+      ArrayRef<ZooRow> rows)
+      : options(options), targets(targets), rows(rows), tasks(2 * rows.size()) {
+  }
 
   /// How many rows failed.
   int run();
@@ -268,6 +294,7 @@ private:
   void print(const ZooRow &row, const Findings &written, const Findings &wide);
 
   const Options &options;
+  ArrayRef<std::string> targets;
   ArrayRef<ZooRow> rows;
   std::vector<std::optional<Findings>> tasks; // as written and in f32, by row
   std::mutex mutex;
@@ -286,7 +313,7 @@ void Zoo::work() {
       if ((task = next++) >= tasks.size())
         return;
     }
-    Findings found = Runner(options, rows[task / 2], task % 2).run();
+    Findings found = Runner(options, targets, rows[task / 2], task % 2).run();
     std::lock_guard lock(mutex);
     tasks[task] = std::move(found);
     for (;
@@ -344,9 +371,22 @@ int Zoo::run() {
   return failed;
 }
 
+/// Those of `--target` that this machine runs, one by one.
+static std::vector<std::string> targetsOf(const Options &options) {
+  StringRef target = options.target;
+  std::vector<std::string> names;
+  if (target != "all" && !target.contains(','))
+    return {options.target};
+  for (const Target *row : cantFail(codegenOptions(target)).targets)
+    if (attn_cpu_supports(row->name.data()))
+      names.push_back(row->name.str());
+  return names;
+}
+
 int attn::zooCommand(const Options &options) {
   if (int code = checkTarget(options.target, /*run=*/true))
     return code;
+  std::vector<std::string> targets = targetsOf(options);
   SmallString<64> folder;
   if (std::error_code error =
           llvm::sys::fs::createUniqueDirectory("attnc-zoo", folder)) {
@@ -363,5 +403,5 @@ int attn::zooCommand(const Options &options) {
     llvm::errs() << "attnc: no example is selected\n";
     return ExitUsage;
   }
-  return Zoo(options, *rows).run() ? ExitCheckFailed : ExitOk;
+  return Zoo(options, targets, *rows).run() ? ExitCheckFailed : ExitOk;
 }
