@@ -214,7 +214,8 @@ T Sema::readStored(const LayoutPlan &plan, Tensor *stored, const Env *env) {
     indices.push_back(readTable(*plan.table, page, env));
     for (const Rank *rank : ArrayRef(plan.stored).drop_front())
       indices.push_back(coordinate(rank, env, plan.range));
-    return terms.read(stored, indices, Bounds::data, plan.range);
+    return terms.where(terms.read(stored, indices, Bounds::inside, plan.range),
+                       terms.le(terms.integer(0), indices.front()));
   }
   if (plan.kind == "packed") {
     T b = terms.coord(plan.logical[0]), m = terms.coord(plan.logical[1]);
@@ -223,7 +224,7 @@ T Sema::readStored(const LayoutPlan &plan, Tensor *stored, const Env *env) {
     indices.push_back(terms.add(begin, m));
     for (const Rank *rank : ArrayRef(plan.stored).drop_front())
       indices.push_back(terms.coord(rank));
-    return terms.where(terms.read(stored, indices, Bounds::data, plan.range),
+    return terms.where(terms.read(stored, indices, Bounds::inside, plan.range),
                        terms.lt(m, terms.sub(end, begin)));
   }
   // Sparse: the first stored entry of this row and column.

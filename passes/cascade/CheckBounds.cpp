@@ -63,12 +63,45 @@ static LogicalResult reportOpaque(ReadOp read, Value index) {
   return error;
 }
 
+/// Is `index` made of the tables that `tensor` is stored by? These hold places
+/// of what is stored, which the call checks before anything is read.
+static bool isFromTable(Value tensor, Value index) {
+  auto portOf = [](Value value) -> PortAttr {
+    auto argument = dyn_cast<BlockArgument>(value);
+    auto cascade = argument
+                       ? dyn_cast<CascadeOp>(argument.getOwner()->getParentOp())
+                       : CascadeOp();
+    return cascade
+               ? cast<PortAttr>(cascade.getInputs()[argument.getArgNumber()])
+               : PortAttr();
+  };
+  PortAttr port = portOf(tensor);
+  if (!port || !port.getLayout())
+    return false;
+  SmallVector<Value> work{index};
+  while (!work.empty()) {
+    Operation *def = work.pop_back_val().getDefiningOp();
+    if (!def)
+      continue;
+    if (auto read = dyn_cast<ReadOp>(def)) {
+      PortAttr table = portOf(read.getTensor());
+      if (table &&
+          llvm::is_contained(port.getLayout().getTables(), table.getName()))
+        return true;
+    }
+    llvm::append_range(work, def->getOperands());
+  }
+  return false;
+}
+
 static LogicalResult check(ReadOp read, BoundsProver &prover,
                            const Dependences &dependences) {
   if (read.getBounds() == Bounds::data)
     return success();
   IterationSpace &space = prover.getSpace();
   for (auto [i, index] : llvm::enumerate(read.getIndices())) {
+    if (isFromTable(read.getTensor(), index))
+      continue;
     std::optional<Point> point;
     if (read.getBounds() == Bounds::inside) {
       point = prover.findLeaving(read, i);

@@ -26,9 +26,17 @@ static EinsumOp inlinableMap(Value tensor,
   return op;
 }
 
+/// What is stored as `type` already.
+static bool isStoredAs(Value value, Type type) {
+  if (auto where = value.getDefiningOp<WhereOp>())
+    return isStoredAs(where.getValue(), type);
+  auto read = value.getDefiningOp<ReadOp>();
+  return read && isa<BlockArgument>(read.getTensor()) &&
+         read.getTensor().getType().getElementType() == type;
+}
+
 /// Replaces reads of maps in `region` by their expressions.
-static bool inlineInto(Region &region,
-                       const DenseSet<Operation *> &compared) {
+static bool inlineInto(Region &region, const DenseSet<Operation *> &compared) {
   Block &block = region.front();
   bool changed = false;
   for (Operation &op : llvm::make_early_inc_range(block)) {
@@ -43,15 +51,53 @@ static bool inlineInto(Region &region,
     mapping.map(map.getMap().getArguments(), read.getIndices());
     YieldOp yield = map.getMapYield();
     Value value = cloneExpr(b, yield.getOperand(0), mapping);
-    if (map.getRounded())
-      value = CastOp::create(
-          b, read.getLoc(), value.getType(), value,
-          cast<NamedTensorType>(map.getResultTypes()[0]).getElementType());
+    Type type = cast<NamedTensorType>(map.getResultTypes()[0]).getElementType();
+    if (map.getRounded() && !isStoredAs(value, type))
+      value = CastOp::create(b, read.getLoc(), value.getType(), value, type);
     read.getResult().replaceAllUsesWith(value);
     read.erase();
     changed = true;
   }
   return changed;
+}
+
+/// STRICT: f(x where p) is f(x) where p. Conditions that say what is stored go
+/// outward as far as operators are strict, so that a product of what is read
+/// looks like one, and that presence is asked of the whole once.
+static void hoistStoredPresence(EinsumOp op) {
+  YieldOp yield = op.getMapYield();
+  if (yield.getNumOperands() != 1)
+    return;
+  SmallVector<Value> conditions;
+  SmallPtrSet<Operation *, 16> seen;
+  std::function<void(OpOperand &)> visit = [&](OpOperand &operand) {
+    while (auto where = operand.get().getDefiningOp<WhereOp>()) {
+      auto read = where.getValue().getDefiningOp<ReadOp>();
+      if (!read || !isa<BlockArgument>(read.getTensor()))
+        break;
+      if (!llvm::is_contained(conditions, where.getCondition()))
+        conditions.push_back(where.getCondition());
+      operand.set(read);
+    }
+    Operation *def = operand.get().getDefiningOp();
+    if (!def || def->getBlock() != yield->getBlock() ||
+        !seen.insert(def).second)
+      return;
+    auto map = dyn_cast<MapOp>(def);
+    // Of a conjunction one present operand may be enough.
+    if ((map && map.getFn() != Fn::and_ && map.getFn() != Fn::or_) ||
+        isa<CastOp>(def))
+      for (OpOperand &inner : def->getOpOperands())
+        visit(inner);
+    else if (auto where = dyn_cast<WhereOp>(def))
+      visit(where.getValueMutable());
+  };
+  visit(yield->getOpOperand(0));
+  OpBuilder b(yield);
+  Value value = yield.getOperand(0);
+  for (Value condition : conditions)
+    value = WhereOp::create(b, yield.getLoc(), value, condition);
+  yield.setOperand(0, value);
 }
 
 /// Same operation, attributes and operands: one is enough.
@@ -82,7 +128,8 @@ static void shareEqual(Region &region) {
 }
 
 static void eraseUnused(Region &region) {
-  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(region.front())))
+  for (Operation &op :
+       llvm::make_early_inc_range(llvm::reverse(region.front())))
     if (!isa<YieldOp>(op) && op.use_empty())
       op.erase();
 }
@@ -98,6 +145,9 @@ void attn::inlineMaps(CascadeOp cascade) {
       // a map that reads itself goes through attn.equations.
       while (inlineInto(region, compared))
         shareEqual(region);
+      if (auto einsum = dyn_cast<EinsumOp>(op);
+          einsum && &region == &einsum.getMap())
+        hoistStoredPresence(einsum);
       eraseUnused(region);
     }
   eraseDead(cascade);

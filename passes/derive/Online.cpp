@@ -87,9 +87,23 @@ Value Deriver::recurrence(StringRef name, RankRef ranks, Type element,
                                              b.getArrayAttr(stepPattern)}));
 }
 
-/// A read, or a product of reads: nothing worth sharing.
+/// Is nothing real compared in it?
+static bool isOfIntegers(Value condition) {
+  Operation *def = condition.getDefiningOp();
+  return !def || isa<ReadOp>(def) ||
+         llvm::all_of(def->getOperands(), [](Value operand) {
+           return !isa<FloatType>(operand.getType()) && isOfIntegers(operand);
+         });
+}
+
+/// A read, or a product of reads (perhaps where integers are something):
+/// nothing worth sharing.
 static bool isPlainProduct(Value value) {
   Operation *def = value.getDefiningOp();
+  if (auto where = dyn_cast_or_null<WhereOp>(def))
+    return !where.getValue().getDefiningOp<ReadOp>() &&
+           isOfIntegers(where.getCondition()) &&
+           isPlainProduct(where.getValue());
   auto map = dyn_cast_or_null<MapOp>(def);
   if (map && map.getFn() == Fn::mul)
     return isPlainProduct(map.getOperand(0)) &&

@@ -12,6 +12,26 @@ using namespace attn;
 
 static Reduce kindOf(EinsumOp op) { return *op.builtinReduce(); }
 
+/// What the values of an einsum's map are made of; not what says where they are
+/// or whether they are there.
+static SmallVector<ReadOp> factorsOf(EinsumOp op) {
+  SmallVector<ReadOp> reads;
+  SmallVector<Value> work{op.getMapYield().getOperand(0)};
+  SmallPtrSet<Operation *, 8> seen;
+  while (!work.empty()) {
+    Operation *def = work.pop_back_val().getDefiningOp();
+    if (!def || !seen.insert(def).second)
+      continue;
+    if (auto read = dyn_cast<ReadOp>(def))
+      reads.push_back(read);
+    else if (auto where = dyn_cast<WhereOp>(def))
+      work.push_back(where.getValue());
+    else
+      llvm::append_range(work, def->getOperands());
+  }
+  return reads;
+}
+
 Tiler::Tiler(CascadeOp cascade, KernelOp kernel, int64_t laneSize,
              TilePacking pack, unsigned number)
     : cascade(cascade), kernel(kernel), number(number), pack(pack),
@@ -38,10 +58,6 @@ bool Tiler::isCovered() {
     } else if (auto einsum = dyn_cast<EinsumOp>(op)) {
       if (einsum.getNumResults() != 1 ||
           (einsum.isReduction() && !einsum.builtinReduce()))
-        return false;
-      // A contraction's guard is evaluated where the contraction is read.
-      if (!einsum.getGuard().empty() &&
-          !einsum.getGuard().front().getOps<ReadOp>().empty())
         return false;
     } else if (!isa<ReturnOp>(op)) {
       return false;
@@ -70,7 +86,7 @@ void Tiler::tileShortRows() {
   SmallVector<EinsumOp> contractions;
   for (auto op : kernel.getBody().getOps<EinsumOp>())
     if (op.isReduction() && kindOf(op) == Reduce::sum &&
-        !llvm::hasSingleElement(op.getMap().getOps<ReadOp>()))
+        factorsOf(op).size() != 1)
       contractions.push_back(op);
   llvm::erase_if(ranks.rows, [&](StringAttr rank) {
     int64_t size = sizeOf(rank);
@@ -97,7 +113,7 @@ StringAttr Tiler::chooseLane() {
       Value coordinate = op.coordinate(rank);
       if (!op.isReduction() || kindOf(op) != Reduce::sum || !coordinate)
         continue;
-      SmallVector<ReadOp> reads(op.getMap().getOps<ReadOp>());
+      SmallVector<ReadOp> reads = factorsOf(op);
       if (reads.size() < 2)
         continue;
       occurs = true;
@@ -163,7 +179,7 @@ StringAttr Tiler::choosePacked() {
         Value coordinate = op.coordinate(rank);
         if (!op.isReduction() || kindOf(op) != Reduce::sum || !coordinate)
           continue;
-        SmallVector<ReadOp> reads(op.getMap().getOps<ReadOp>());
+        SmallVector<ReadOp> reads = factorsOf(op);
         if (reads.size() < 2)
           continue;
         occurs = true;

@@ -11,6 +11,8 @@
 #include "Limits.h"
 
 #include <memory>
+#include <numeric>
+#include <random>
 
 using namespace bench;
 
@@ -18,10 +20,22 @@ namespace {
 
 constexpr int64_t groups = 8, perGroup = 4, depth = 128;
 
+enum class Layout { dense, paged, packed };
+constexpr int64_t pageKeys = 16;
+
 struct Case {
   const char *name;
   int64_t bits; // of an element of keys and values
+  Layout layout = Layout::dense;
 };
+
+/// Any order of the pages, the same in each run.
+std::vector<int32_t> shuffledPages(int64_t count) {
+  std::vector<int32_t> pages(count);
+  std::iota(pages.begin(), pages.end(), 0);
+  std::shuffle(pages.begin(), pages.end(), std::mt19937(1));
+  return pages;
+}
 
 /// Lines of memory that begin at one.
 class Memory {
@@ -43,6 +57,16 @@ public:
   size_t bytes;
 };
 
+constexpr Case cases[] = {
+    {"decode", 16},
+    {"decode_i8", 8},
+    {"decode_paged", 16, Layout::paged},
+    {"decode_packed", 16, Layout::packed},
+    {"decode_f32", 32},
+    {"decode_paged_f32", 32, Layout::paged},
+    {"decode_packed_f32", 32, Layout::packed},
+};
+
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
@@ -62,32 +86,48 @@ bool measure(attn_library *library, const Case &c, const Problem &p) {
   int64_t elements = p.batch * groups * p.keys * depth;
   size_t half = (elements * c.bits / 8 + 4095 + 4096) / 4096 * 4096;
   Memory cache(2 * half);
-  Bytes pattern = randomTensor(1 << 20, true);
+  bool isFloat = c.bits == 32;
+  Bytes pattern = randomTensor(1 << 20, !isFloat);
   if (c.bits == 8)
     for (size_t i = 0; i < pattern.size(); ++i)
       pattern[i] = static_cast<char>(i * 2654435761u >> 24);
   cache.fill(pattern);
-  Bytes query =
-      randomTensor(p.batch * groups * perGroup * depth, true);
+  Bytes query = randomTensor(p.batch * groups * perGroup * depth, !isFloat);
   Bytes output(query.size());
   std::vector<float> scales(p.batch * groups * p.keys, 1.f / 64);
 
   int64_t queryShape[3] = {p.batch, groups * perGroup, depth};
-  int64_t shape[4] = {p.batch, groups, p.keys, depth};
+  int64_t pages = p.batch * p.keys / pageKeys;
+  std::vector<int64_t> shape{p.batch, groups, p.keys, depth};
+  std::vector<int32_t> table;
+  std::vector<int64_t> tableShape{p.batch, p.keys / pageKeys};
+  if (c.layout == Layout::paged) {
+    shape = {pages, groups, pageKeys, depth};
+    table = shuffledPages(pages);
+  } else if (c.layout == Layout::packed) {
+    shape = {p.batch * p.keys, groups, depth};
+    tableShape = {p.batch + 1};
+    for (int64_t i = 0; i <= p.batch; ++i)
+      table.push_back(i * p.keys);
+  }
+  auto real = isFloat ? ATTN_DTYPE_FLOAT : ATTN_DTYPE_BFLOAT;
+  int realBits = isFloat ? 32 : 16;
   auto codes = [&](char *data) {
-    return c.bits == 8 ? attn_tensor(data, ATTN_DTYPE_INT, 8, 4, shape)
-                       : attn_tensor(data, ATTN_DTYPE_BFLOAT, 16, 4, shape);
+    return attn_tensor(data, c.bits == 8 ? ATTN_DTYPE_INT : real, c.bits,
+                       shape.size(), shape.data());
   };
   std::vector<DLTensor> tensors{
-      attn_tensor(query.data(), ATTN_DTYPE_BFLOAT, 16, 3, queryShape)};
+      attn_tensor(query.data(), real, realBits, 3, queryShape)};
   for (char *data : {cache.data, cache.data + half}) {
     tensors.push_back(codes(data));
     if (c.bits == 8)
       tensors.push_back(
-          attn_tensor(scales.data(), ATTN_DTYPE_FLOAT, 32, 3, shape));
+          attn_tensor(scales.data(), ATTN_DTYPE_FLOAT, 32, 3, shape.data()));
   }
-  tensors.push_back(
-      attn_tensor(output.data(), ATTN_DTYPE_BFLOAT, 16, 3, queryShape));
+  if (!table.empty())
+    tensors.push_back(attn_tensor(table.data(), ATTN_DTYPE_INT, 32,
+                                  tableShape.size(), tableShape.data()));
+  tensors.push_back(attn_tensor(output.data(), real, realBits, 3, queryShape));
   std::vector<DLTensor *> pointers;
   for (DLTensor &tensor : tensors)
     pointers.push_back(&tensor);
@@ -112,7 +152,7 @@ bool measure(attn_library *library, const Case &c, const Problem &p) {
     shares.push_back(bytes / time / rate);
   }
   double best = *std::min_element(times.begin(), times.end());
-  std::printf("%-10s %7ld %6ld %8d %9.3f %9.3f %8.1f %8.1f %6.0f%%\n", c.name,
+  std::printf("%-18s %7ld %6ld %8d %9.3f %9.3f %8.1f %8.1f %6.0f%%\n", c.name,
               long(p.keys), long(p.batch), p.threads, best * 1e3,
               median(times) * 1e3, bytes / median(times) * 1e-9,
               median(rates) * 1e-9, 100 * median(shares));
@@ -134,13 +174,13 @@ int main(int argc, char **argv) {
   auto asked = [&](int number, int64_t value) {
     return argc <= number || std::atol(argv[number]) == value;
   };
-  std::printf("%-10s %7s %6s %8s %9s %9s %8s %8s %7s\n", "case", "keys",
+  std::printf("%-18s %7s %6s %8s %9s %9s %8s %8s %7s\n", "case", "keys",
               "batch", "threads", "best ms", "median", "GB/s", "stream",
               "share");
   for (int threads : {1, 2})
     for (int64_t batch : {1, 16})
       for (int64_t keys : {8192, 32768})
-        for (const Case &c : {Case{"decode", 16}, Case{"decode_i8", 8}}) {
+        for (const Case &c : cases) {
           if ((argc > 2 && std::strcmp(argv[2], c.name)) || !asked(3, keys) ||
               !asked(4, batch) || !asked(5, threads))
             continue;

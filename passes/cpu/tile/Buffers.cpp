@@ -1,5 +1,6 @@
 //===- Buffers.cpp - where the tiles of a kernel live -----------*- C++ -*-===//
 #include "passes/cpu/tile/Buffers.h"
+#include "passes/cpu/tile/Index.h"
 
 using namespace mlir;
 using namespace attn;
@@ -15,6 +16,16 @@ bool cpu::mayBeView(tile::LoadOp load, Type stored) {
   tile::TileType type = load.getType();
   return !type.getMasked() && !type.getRanks().empty() &&
          type.getElementType() == stored && !stored.isInteger(1);
+}
+
+bool cpu::mayLieByRows(tile::LoadOp load) {
+  tile::TileType type = load.getType();
+  return type.getRanks().size() == 2 && !type.getMasked() &&
+         isRowGather(load.getIndices()) &&
+         llvm::all_of(load->getUsers(), [&](Operation *user) {
+           auto op = dyn_cast<tile::EinsumOp>(user);
+           return op && op.getInit() != load.getResult();
+         });
 }
 
 /// How often `op` reads each element of `tile`, if each is read alone: points
@@ -118,7 +129,7 @@ void TileBuffers::assign(Block &block) {
     if (auto stream = dyn_cast<tile::StreamOp>(op))
       assignStream(stream);
     else if (auto load = dyn_cast<tile::LoadOp>(op))
-      fresh(load.getResult());
+      buffers[fresh(load.getResult())].hasRows = mayLieByRows(load);
     else if (auto einsum = dyn_cast<tile::EinsumOp>(op)) {
       tile::TileType type = einsum.getResult().getType();
       Value place;
@@ -180,6 +191,14 @@ void TileBuffers::layout(CodeBuilder &b, Buffer &buffer, Value &end,
     buffer.maskOffset = end;
     end = b.add(end, b.add(roundUp(b, elements, line), b.i64(line)));
   }
+  if (buffer.hasRows && !b.target.gpu) {
+    constexpr int64_t addressBytes = 8;
+    buffer.rowsOffset = end;
+    Value rows = roundUp(b, buffer.sizes.front(), line / addressBytes);
+    // Those of the next step are asked for ahead.
+    rows = b.mul(roundUp(b, rows, lanes), b.i64(2));
+    end = b.add(end, b.mul(rows, b.i64(addressBytes)));
+  }
 }
 
 Value TileBuffers::emitLayout(CodeBuilder &b,
@@ -223,6 +242,8 @@ Tile TileBuffers::tile(CodeBuilder &b, tile::TileType type, unsigned number,
   tile.type = type;
   tile.element = tileMemoryType(tile.type.getElementType());
   tile.base = b.gep(b.getI8Type(), scratch, buffer.offset);
+  if (buffer.rowsOffset)
+    tile.rows = b.gep(b.getI8Type(), scratch, buffer.rowsOffset);
   tile.sizes = buffer.sizes;
   tile.strides = buffer.strides;
   if (tile.type.getMasked()) {

@@ -16,9 +16,13 @@ struct Tile {
   mlir::Type element; // in memory: f32, f64, i32, i64; i8 for bool
   /// Not null: memory has codes of this type, decoded when they are read.
   mlir::Type codes = {};
-  /// Not null: how many elements further the next step of a stream reads.
+  /// Not null: how many elements further the next step of a stream reads; of a
+  /// tile that has `rows`, how many entries of that table.
   mlir::Value ahead = {};
   mlir::Value base;
+  /// Not null: a table of the addresses (i64) of rows, which lie anywhere; the
+  /// tile has two axes.
+  mlir::Value rows = {};
   llvm::SmallVector<mlir::Value> sizes, strides; // i64, in elements
   mlir::Value mask;  // a byte an element, strides as above; null: unmasked
   mlir::Value whole; // i1: every element is present, mask bytes are not valid
@@ -53,7 +57,8 @@ private:
   struct Buffer {
     tile::TileType type;
     bool masked = false;
-    mlir::Value offset = {}, maskOffset = {}; // bytes
+    bool hasRows = false;
+    mlir::Value offset = {}, maskOffset = {}, rowsOffset = {}; // bytes
     llvm::SmallVector<mlir::Value> sizes = {}, strides = {};
   };
 
@@ -77,6 +82,9 @@ mlir::Type tileMemoryType(mlir::Type element);
 
 /// A load may show the tensor itself instead of a copy.
 bool mayBeView(tile::LoadOp load, mlir::Type stored);
+/// Each row of the tile may be where the tensor has it: only einsums read the
+/// tile, and they can follow addresses.
+bool mayLieByRows(tile::LoadOp load);
 /// Only einsums read it, each element about once.
 bool isReadOnce(tile::LoadOp load);
 /// It may keep the tensor's codes: each is decoded about once, in registers.

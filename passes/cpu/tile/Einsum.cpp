@@ -416,8 +416,16 @@ Value EinsumEmitter::loadOperand(const Operand &operand, Value base, Type type,
   for (unsigned dim : operand.dims)
     coordinates.push_back(scalarCoordinate(dim, place));
   const Tile &tile = operand.tile;
-  Value offset = TileLowering::offset(b, coordinates, tile.strides);
   auto axis = operand.axisOf(lane);
+  Value offset = tile.rows ? coordinates.back()
+                           : TileLowering::offset(b, coordinates, tile.strides);
+  auto rowAt = [&](Value row) -> Value {
+    return LLVM::IntToPtrOp::create(b, b.ptrType(),
+                                    t.load(b.getI64Type(), tile.rows, row));
+  };
+  bool acrossRows = tile.rows && axis == 0u, isMask = base != tile.base;
+  if (tile.rows && !acrossRows)
+    base = rowAt(coordinates.front());
   if (!hasLanes() || !axis)
     return t.load(type, base, offset);
   if (operand.isLast(lane)) {
@@ -425,9 +433,13 @@ Value EinsumEmitter::loadOperand(const Operand &operand, Value base, Type type,
     constexpr int64_t intoSecondLevel = 2;
     int64_t piece = lanesReduced() ? repetition : place.column;
     int64_t perLine = vectorsPerLine(operand);
-    if (tile.ahead && base == tile.base && piece % perLine == 0)
-      LLVM::Prefetch::create(b, b.gep(type, base, b.add(offset, tile.ahead)),
-                             /*rw=*/0, intoSecondLevel, /*cache=*/1);
+    if (tile.ahead && !isMask && piece % perLine == 0)
+      LLVM::Prefetch::create(
+          b,
+          tile.rows
+              ? b.gep(type, rowAt(b.add(coordinates[0], tile.ahead)), offset)
+              : b.gep(type, base, b.add(offset, tile.ahead)),
+          /*rw=*/0, intoSecondLevel, /*cache=*/1);
     return t.load(t.vectorOf(type), base, offset);
   }
   // Across rows: one load a lane, none beyond the last row.
@@ -438,9 +450,11 @@ Value EinsumEmitter::loadOperand(const Operand &operand, Value base, Type type,
   Value first = coordinates[*axis];
   for (int64_t i = 0; i < t.lanes(); ++i) {
     Value step = b.sub(b.min(b.add(first, b.i64(i)), last), first);
-    Value at = b.add(offset, b.mul(step, tile.strides[*axis]));
-    lanes = LLVM::InsertElementOp::create(b, lanes, t.load(type, base, at),
-                                          b.i64(i));
+    Value element =
+        acrossRows ? t.load(type, rowAt(b.add(first, step)), offset)
+                   : t.load(type, base,
+                            b.add(offset, b.mul(step, tile.strides[*axis])));
+    lanes = LLVM::InsertElementOp::create(b, lanes, element, b.i64(i));
   }
   return lanes;
 }

@@ -5,6 +5,28 @@
 using namespace mlir;
 using namespace attn;
 
+bool cpu::isByRows(Region &region) {
+  Block &block = region.front();
+  ValueRange indices = block.back().getOperands();
+  if (block.getNumArguments() < 2 || indices.empty() ||
+      indices.back() != block.getArguments().back())
+    return false;
+  return llvm::all_of(indices.drop_back(), [&](Value index) {
+    return coefficient(index, indices.back()) == 0;
+  });
+}
+
+bool cpu::isRowGather(Region &region) {
+  if (!isByRows(region))
+    return false;
+  Block &block = region.front();
+  return llvm::any_of(block.back().getOperands(), [&](Value index) {
+    return llvm::any_of(block.getArguments(), [&](Value argument) {
+      return !coefficient(index, argument);
+    });
+  });
+}
+
 std::optional<int64_t> cpu::coefficient(Value index, Value coordinate) {
   if (index == coordinate)
     return 1;

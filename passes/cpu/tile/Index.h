@@ -12,5 +12,13 @@ namespace attn::cpu {
 /// on the coordinate in another way. `coordinate` is an argument of the region.
 std::optional<int64_t> coefficient(mlir::Value index, mlir::Value coordinate);
 
+/// Do the points of a tile with the indices of `region` lie in the tensor row
+/// by row, each row by itself: only the last index moves with the tile's last
+/// coordinate, and is that coordinate?
+bool isByRows(mlir::Region &region);
+/// The same, where the rows are no box: an index moves with them in a way that
+/// is not linear.
+bool isRowGather(mlir::Region &region);
+
 } // namespace attn::cpu
 #endif // ATTN_PASSES_CPU_TILE_INDEX_H
