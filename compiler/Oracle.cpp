@@ -25,12 +25,16 @@ bool readsTensor(Value value, llvm::DenseMap<Value, bool> &known) {
   return known[value] = reads;
 }
 
-/// The 16-bit type a value is stored in, if it is read from one.
+/// The 16-bit type a value is stored in, if it is read from one, through a
+/// layout or not.
 Type narrowType(Value value) {
   Operation *op = value.getDefiningOp();
   if (auto read = dyn_cast_or_null<ReadOp>(op)) {
     auto type = cast<NamedTensorType>(read.getTensor().getType());
     Type element = type.getElementType();
+    if (auto stored = read.getTensor().getDefiningOp<EinsumOp>();
+        stored && !stored.isReduction())
+      return narrowType(stored.getMapYield().getOperand(0));
     bool isPort = isa<BlockArgument>(read.getTensor());
     return isPort && (element.isBF16() || element.isF16()) ? element : Type();
   }
