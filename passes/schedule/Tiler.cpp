@@ -59,6 +59,15 @@ bool Tiler::isCovered() {
       if (einsum.getNumResults() != 1 ||
           (einsum.isReduction() && !einsum.builtinReduce()))
         return false;
+      // A contraction's guard is evaluated where the contraction is read: it
+      // may look up indices that were passed, but no tensor that is computed.
+      if (!einsum.getGuard().empty() &&
+          !llvm::all_of(einsum.getGuard().front().getOps<ReadOp>(),
+                        [](ReadOp read) {
+                          return isa<BlockArgument>(read.getTensor()) &&
+                                 isa<IntegerType>(read.getType());
+                        }))
+        return false;
     } else if (!isa<ReturnOp>(op)) {
       return false;
     }

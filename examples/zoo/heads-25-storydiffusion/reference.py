@@ -53,6 +53,6 @@ def reference(inputs, consts):
 def expected():
     return dict(sequence=("m", "n", "j"), passes={"c": (3, 1)}, kernels=1,
                 workspace="none",
-                why="where a listed key is present the list says: scores, whose "
-                    "presence tensors decide, are kept today",
-                today=dict(workspace="quadratic"))
+                why="whether a step of listed keys has any is known before: a "
+                    "bool a step",
+                today=dict(workspace="linear"))

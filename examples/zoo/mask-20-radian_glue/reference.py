@@ -16,9 +16,7 @@ def expected():
     return dict(passes={"j": (3, 1), "a": (1, 1), "i": (1, 1)}, kernels=2,
                 workspace="linear", sequence=("m", "n", "i", "j"),
                 why="`cell` may list a cell twice: rows are done before the"
-                " scatter adds them up; scores, whose presence `cell` and"
-                " `column` decide, are kept today",
-                today=dict(workspace="quadratic"))
+                " scatter adds them up")
 
 
 def cases():
