@@ -275,12 +275,12 @@ struct Optimiser {
 
 // O2 takes three times as long. Functions come as structured loops over SSA
 // values and call none of ours, so that there is nothing to promote, to inline
-// or to deduce of arguments; vectors are written by the lowering, and the loop
-// vectoriser is for what is left: plain steps and edges of tiles.
+// or to deduce of arguments, and keep in values what they read again; vectors
+// are written by the lowering, and the loop vectoriser is for what is left.
 void attn::optimise(llvm::Module &module, llvm::TargetMachine &machine) {
   constexpr llvm::StringLiteral pipeline =
       "function(simplifycfg,early-cse,instcombine<no-verify-fixpoint>,"
-      "loop-simplify,lcssa,loop-mssa(loop-rotate,licm),gvn,"
+      "loop-simplify,lcssa,loop-mssa(loop-rotate,licm),gvn<no-memdep>,"
       "loop-vectorize,early-cse,instcombine<no-verify-fixpoint>,"
       "loop-mssa(licm),simplifycfg)";
   Optimiser optimiser(machine);

@@ -22,6 +22,15 @@
 
 using namespace mlir;
 
+/// A loop's annotation comes with the branch back as any attribute does.
+static void takeLoopAnnotation(LLVM::BrOp branch) {
+  constexpr StringLiteral name = "llvm.loop_annotation";
+  if (auto attr = branch->getAttrOfType<LLVM::LoopAnnotationAttr>(name)) {
+    branch->removeDiscardableAttr(name);
+    branch.setLoopAnnotationAttr(attr);
+  }
+}
+
 LogicalResult attn::cpu::lowerToLLVM(ModuleOp module) {
 #ifndef NDEBUG
   if (failed(verify(module)))
@@ -51,7 +60,12 @@ LogicalResult attn::cpu::lowerToLLVM(ModuleOp module) {
   if (failed(applyFullConversion(module, target, std::move(patterns), config)))
     return failure();
   SmallVector<UnrealizedConversionCastOp> casts;
-  module.walk([&](UnrealizedConversionCastOp op) { casts.push_back(op); });
+  module.walk([&](Operation *op) {
+    if (auto cast = dyn_cast<UnrealizedConversionCastOp>(op))
+      casts.push_back(cast);
+    else if (auto branch = dyn_cast<LLVM::BrOp>(op))
+      takeLoopAnnotation(branch);
+  });
   reconcileUnrealizedCasts(casts);
   return success();
 }

@@ -153,7 +153,7 @@ void MatrixGrid::emit(CodeBuilder &b, TileSurroundings &outside, Value begin,
     };
     using Body = llvm::function_ref<Values(Value, ValueRange)>;
     auto all = [&](ValueRange carried, Body body) {
-      return code.loop(b.i64(0), count, 1, carried, body);
+      return code.scalarLoop(b.i64(0), count, carried, body);
     };
     // The steps of all points together.
     Values range = all({b.i64(INT64_MAX), b.i64(0)},

@@ -93,9 +93,10 @@ void Panels::emitTurn(TileLowering &t, const Storage &s, Value memory,
     b.ifThen(b.bitAnd(inside, isPlain),
              [&] { t.store(t.load(shorts, s.base, at), scratch, to); });
     b.ifThen(b.bitAnd(inside, b.bitNot(isPlain)), [&] {
-      t.loop(b.i64(0), b.i64(16), 1, [&](Value i) {
+      t.scalarLoop(b.i64(0), b.i64(16), {}, [&](Value i, ValueRange) {
         t.store(t.load(b.getI16Type(), s.base, b.add(at, b.mul(stride, i))),
                 scratch, b.add(to, i));
+        return TileLowering::Values();
       });
     });
   };

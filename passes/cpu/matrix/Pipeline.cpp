@@ -59,9 +59,14 @@ MatrixPipeline::Item MatrixPipeline::after(Item item) {
 // A step
 //===----------------------------------------------------------------------===//
 
+/// A pair of rows of more operations fills the time of products by itself.
+constexpr int64_t longPair = 700;
+
 void MatrixStream::rowsBeside(bool isFull, ArrayRef<Beside> products) {
   RowPhase phase = rowPhase(lastPhase(), isFull, reference.has_value());
   const StepOrder &order = layout.order;
+  Values start = phase.begin();
+  bool isLong = phase.sizeOfPair(start) > longPair;
   auto round = [&](Value number, ValueRange in) {
     Values sums(in);
     Value before = b.mul(number, b.i64(order.quads));
@@ -74,6 +79,10 @@ void MatrixStream::rowsBeside(bool isFull, ArrayRef<Beside> products) {
         else if (part == 0)
           high = 0;
         Value first = b.mul(b.add(before, quad), b.i64(order.pairs));
+        if (isLong)
+          return phase.pairs(b.add(first, b.i64(low)),
+                             b.add(first, b.i64(high)), carried,
+                             [this](Value pair) { seek(pair); });
         for (int64_t i = low; i < high; ++i) {
           Value pair = b.add(first, b.i64(i));
           if (i == low || Ring::rows / 2 % order.pairs)
@@ -91,8 +100,7 @@ void MatrixStream::rowsBeside(bool isFull, ArrayRef<Beside> products) {
     }
     return sums;
   };
-  Values sums = phase.begin();
-  sums = t.loop(b.i64(0), b.i64(order.rounds), 1, sums, round);
+  Values sums = t.loop(b.i64(0), b.i64(order.rounds), 1, start, round);
   if (int64_t done = order.pairs * order.quads * order.rounds;
       done < allPairs())
     sums = phase.pairs(b.i64(done), b.i64(allPairs()), sums,
@@ -180,14 +188,14 @@ void MatrixPipeline::emit(Value from, Value to) {
   low = from;
   high = to;
   Value none = b.i64(0), one = b.i64(1);
-  Value total = code.loop(none, points.count, 1, {none},
-                          [&](Value point, ValueRange in) -> Values {
-                            MatrixStream::Range range = this->range(point);
-                            Value steps =
-                                b.max(b.sub(range.high, range.low), none);
-                            return {b.add(in[0], steps)};
-                          })
-                    .front();
+  Value total =
+      code.scalarLoop(none, points.count, {none},
+                      [&](Value point, ValueRange in) -> Values {
+                        MatrixStream::Range range = this->range(point);
+                        Value steps = b.max(b.sub(range.high, range.low), none);
+                        return {b.add(in[0], steps)};
+                      })
+          .front();
   b.ifThen(b.compare(CmpIPredicate::sgt, total, none), [&] {
     Item first = firstFrom(none, {none, none});
     MatrixStream &start = points.stream(first.point);

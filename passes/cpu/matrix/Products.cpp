@@ -25,17 +25,32 @@ MatrixStream::Left MatrixStream::copied(const Storage &s, const Rows &rows,
     at[rows.axis] = b.add(at[rows.axis], row);
     Value there = b.both(inside, b.ult(at[rows.axis], s.extents[rows.axis]));
     Value offset = StorageMap::offset(b, s, at);
-    t.loop(b.i64(0), b.i64(rows.width), 1, [&](Value column) {
+    Value start = b.mul(row, b.i64(rows.width));
+    auto copy = [&](Type type, Value column) {
       Value from = b.add(offset, b.mul(column, s.strides[last]));
-      Value x = b.ifElse(
-                     there,
-                     [&]() -> Values {
-                       return {t.load(b.getI16Type(), s.base, from)};
-                     },
-                     [&]() -> Values { return {b.integer(b.getI16Type(), 0)}; })
-                    .front();
-      t.store(x, to, b.add(b.mul(row, b.i64(rows.width)), column));
-    });
+      Value x =
+          b.ifElse(
+               there, [&]() -> Values { return {t.load(type, s.base, from)}; },
+               [&]() -> Values { return {b.integer(type, 0)}; })
+              .front();
+      t.store(x, to, b.add(start, column));
+      return Values();
+    };
+    Type code = b.getI16Type(), codes = VectorType::get({amx::tileDepth}, code);
+    Value none = b.i64(0), width = b.i64(rows.width);
+    Value isPlain = b.compare(CmpIPredicate::eq, s.strides[last], b.i64(1));
+    b.ifElse(
+        isPlain,
+        [&] {
+          return t.loop(
+              none, width, amx::tileDepth, {},
+              [&](Value column, ValueRange) { return copy(codes, column); });
+        },
+        [&] {
+          return t.scalarLoop(none, width, {}, [&](Value column, ValueRange) {
+            return copy(code, column);
+          });
+        });
   });
   return {to, b.i64(rows.width * 2), {}};
 }

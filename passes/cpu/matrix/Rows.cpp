@@ -320,6 +320,21 @@ RowPhase::Values RowPhase::pair(Value pair, Values sums) {
   return sums;
 }
 
+int64_t RowPhase::sizeOfPair(Values sums) {
+  auto aboveBefore = above;
+  auto trial = scf::IfOp::create(b, b.boolean(true), false);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(trial.thenBlock());
+    pair(b.i64(0), std::move(sums));
+  }
+  int64_t size = 0;
+  trial.walk([&](Operation *) { ++size; });
+  trial.erase();
+  above = std::move(aboveBefore); // no values that are gone
+  return size;
+}
+
 RowPhase::Values RowPhase::pairs(Value low, Value high, Values sums,
                                  function_ref<void(Value)> before) {
   return t.loop(low, high, 1, sums, [&](Value at, ValueRange in) {

@@ -38,6 +38,8 @@ public:
   /// Pairs [low, high) in a loop; `before` each is called.
   Values pairs(Value low, Value high, Values sums,
                llvm::function_ref<void(Value)> before);
+  /// How many operations a pair of rows is.
+  int64_t sizeOfPair(Values sums);
   /// The reductions' results.
   void end(Values sums);
 

@@ -263,7 +263,10 @@ void TileCopy::emitRows(ArrayRef<Value> from, ArrayRef<Value> to) {
     };
     Value whole = b.add(first, b.bitAnd(b.sub(last, first), b.i64(-t.lanes())));
     t.loop(first, whole, t.lanes(), [&](Value lane) { point(lane, true); });
-    t.loop(whole, last, 1, [&](Value lane) { point(lane, false); });
+    t.scalarLoop(whole, last, {}, [&](Value lane, ValueRange) {
+      point(lane, false);
+      return Values();
+    });
   });
 }
 

@@ -39,15 +39,21 @@ Value TileLowering::iota(Type element) {
   return b.constant(DenseElementsAttr::get(vectorOf(element), values));
 }
 
-TileLowering::Values TileLowering::loop(Value low, Value high, int64_t step,
-                                        ValueRange carried, Body body) {
+static scf::ForOp emitLoop(CodeBuilder &b, Value low, Value high, int64_t step,
+                           ValueRange carried, TileLowering::Body body) {
   auto op = scf::ForOp::create(b, low, high, b.i64(step), carried);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(op.getBody());
-  Values next = body(op.getInductionVar(), op.getRegionIterArgs());
+  TileLowering::Values next =
+      body(op.getInductionVar(), op.getRegionIterArgs());
   if (!next.empty())
     scf::YieldOp::create(b, next);
-  return Values(op.getResults());
+  return op;
+}
+
+TileLowering::Values TileLowering::loop(Value low, Value high, int64_t step,
+                                        ValueRange carried, Body body) {
+  return Values(emitLoop(b, low, high, step, carried, body).getResults());
 }
 
 void TileLowering::loop(Value low, Value high, int64_t step,
@@ -56,6 +62,18 @@ void TileLowering::loop(Value low, Value high, int64_t step,
     body(counter);
     return Values();
   });
+}
+
+TileLowering::Values TileLowering::scalarLoop(Value low, Value high,
+                                              ValueRange carried, Body body) {
+  auto op = emitLoop(b, low, high, 1, carried, body);
+  auto vectorise = LLVM::LoopVectorizeAttr::get(
+      b.getContext(), /*disable=*/b.getBoolAttr(true), {}, {}, {}, {}, {}, {});
+  op->setAttr("llvm.loop_annotation",
+              LLVM::LoopAnnotationAttr::get(b.getContext(), {}, vectorise, {},
+                                            {}, {}, {}, {}, {}, {}, {}, {}, {},
+                                            {}, {}, {}));
+  return Values(op.getResults());
 }
 
 void TileLowering::nest(ArrayRef<Value> low, ArrayRef<Value> high,

@@ -55,6 +55,8 @@ public:
               Body body);
   void loop(Value low, Value high, int64_t step,
             llvm::function_ref<void(Value)> body);
+  /// One that vectors need not be made of, as it is short or rare.
+  Values scalarLoop(Value low, Value high, mlir::ValueRange carried, Body body);
   /// Loops over the first `axes` sizes; the body gets the coordinates.
   void nest(llvm::ArrayRef<Value> low, llvm::ArrayRef<Value> high,
             llvm::function_ref<void(llvm::ArrayRef<Value>)> body);
