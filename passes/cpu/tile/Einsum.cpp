@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/cpu/Formats.h"
+#include "passes/cpu/tile/Absence.h"
 #include "passes/cpu/tile/Accumulate.h"
 #include "passes/cpu/tile/Lowering.h"
 
@@ -595,7 +596,12 @@ Value EinsumEmitter::identity() {
 
 Value EinsumEmitter::combine(Value sum, Scalar point) {
   Value next = accumulate(b, *op.getMonoid(), sum, point.value);
-  return point.present ? b.select(point.present, next, sum) : next;
+  if (!point.present)
+    return next;
+  // -inf is no maximum.
+  bool free = *op.getMonoid() == Reduce::max &&
+              aboveMinusInfinity(point.present) == point.value;
+  return free ? next : b.select(point.present, next, sum);
 }
 
 /// Lane i is sum i over all of its lanes. Two vectors become one in a step: of

@@ -2,6 +2,7 @@
 #include "passes/cpu/tile/TileStep.h"
 #include "passes/cpu/matrix/Amx.h"
 #include "passes/cpu/matrix/Grid.h"
+#include "passes/cpu/tile/Fold.h"
 #include "passes/cpu/tile/Split.h"
 
 using namespace mlir;
@@ -152,6 +153,7 @@ LogicalResult cpu::lowerTileStep(tile::KernelOp kernel,
       lowerMatrixStep(kernel, roles, lowering);
       return success();
     }
+  foldMaps(kernel);
   if (auto split = StreamSplit::of(kernel)) {
     lowerSplitStep(kernel, *split, lowering);
     return success();
