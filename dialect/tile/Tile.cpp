@@ -103,6 +103,12 @@ LogicalResult tile::StoreOp::verifyRegions() {
                        cast<NamedTensorType>(kernel.getResultTypes()[getResult()]));
 }
 
+SmallVector<StringAttr> tile::spaceOf(EinsumOp op) {
+  SmallVector<StringAttr> ranks(op.getResult().getType().getRanks());
+  llvm::append_range(ranks, strings(op.getReduced()));
+  return ranks;
+}
+
 LogicalResult tile::EinsumOp::verifyRegions() {
   TileType type = getResult().getType();
   SmallVector<std::pair<StringAttr, int64_t>> space;

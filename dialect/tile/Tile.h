@@ -14,4 +14,11 @@
 #define GET_OP_CLASSES
 #include "dialect/tile/TileOps.h.inc"
 
+namespace attn::tile {
+
+/// The ranks of the coordinates of op's map: the result's, then the reduced.
+llvm::SmallVector<mlir::StringAttr> spaceOf(EinsumOp op);
+
+} // namespace attn::tile
+
 #endif // ATTN_DIALECT_TILE_TILE_H

@@ -80,7 +80,7 @@ void MatrixStream::computeAgain(Value step) {
       return b.gep(b.getI8Type(), again,
                    b.mul(block, b.i64(Ring::rows * roles.lanes * 4)));
     };
-    early(p, left(p, step, turn), to);
+    early(p, left(p, step, turn), roles.rows / Ring::rows, to);
   }
   showScores(/*isAgain=*/true);
 }

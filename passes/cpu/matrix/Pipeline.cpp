@@ -13,7 +13,7 @@ using arith::CmpIPredicate;
 
 /// Of a point, what is in our part of the stream.
 MatrixStream::Range MatrixPipeline::range(Value point) {
-  auto range = MatrixStream::rangeAt(b, roles, points.memory(point));
+  auto range = MatrixStream::rangeAt(b, points.memory(point));
   auto clip = [&](Value x) { return b.min(b.max(x, low), high); };
   range.low = clip(range.low);
   range.high = clip(range.high);
@@ -150,7 +150,7 @@ void MatrixPipeline::emitStep(Value turn, Item before, Item item, Item next,
     ++number;
   }
 
-  auto range = MatrixStream::rangeAt(b, roles, points.memory(item.point));
+  auto range = MatrixStream::rangeAt(b, points.memory(item.point));
   now.turn = turn;
   now.setFull(
       b.bitAnd(b.compare(CmpIPredicate::sge, item.step, range.fullLow),

@@ -195,23 +195,21 @@ static Value rowsAt(CodeBuilder &b, Value pointer, Value stride, Value block) {
                b.mul(b.mul(block, b.i64(Ring::rows)), stride));
 }
 
-void MatrixStream::early(const MatrixProduct &p, const Left &left, Target to) {
+void MatrixStream::early(const MatrixProduct &p, const Left &left,
+                         int64_t count, Target to) {
   auto from = [&](Value block) -> Source {
     return {rowsAt(b, left.pointer, left.stride, block), left.stride, right(p)};
   };
-  early(p, b.i64(0), roles.rows / Ring::rows, from, to, {}, nothing);
+  early(p, b.i64(0), count, from, to, {}, nothing);
 }
 
 void MatrixStream::earlyAhead(const MatrixProduct &p, const Left &left) {
   Ring ring(roles, layout.order, p);
-  auto from = [&](Value block) -> Source {
-    return {rowsAt(b, left.pointer, left.stride, block), left.stride, right(p)};
-  };
   auto to = [&](Value block) {
     return b.gep(b.getI8Type(), place(offsetsOf(p).scores),
                  ring.offset(b, b.i64(0), block));
   };
-  early(p, b.i64(0), layout.order.ahead, from, to, {}, nothing);
+  early(p, left, layout.order.ahead, to);
 }
 
 MatrixStream::Values MatrixStream::earlyBeside(const Beside &x, Value round,

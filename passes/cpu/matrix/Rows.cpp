@@ -100,8 +100,7 @@ Scalar RowPhase::load(Value name, int64_t row, int64_t vector) {
 Scalar RowPhase::evaluate(tile::EinsumOp op, int64_t row, int64_t vector) {
   RowRegion region(b, t.outside, full, roles.isCoarse, fused);
   region.capture(t.scalars, op.getMap());
-  SmallVector<StringAttr> space(op.getResult().getType().getRanks());
-  llvm::append_range(space, strings(op.getReduced()));
+  SmallVector<StringAttr> space = tile::spaceOf(op);
   Block &block = op.getMap().front();
   for (auto [number, argument] : llvm::enumerate(block.getArguments())) {
     if (argument.use_empty())
@@ -189,6 +188,21 @@ RowPhase::Carried RowPhase::formOf(tile::EinsumOp op) {
   return {Form::Largest, value ? factor : 1};
 }
 
+int64_t RowPhase::onTrial(function_ref<void()> emit) {
+  auto trial = scf::IfOp::create(b, b.boolean(true), false);
+  known.clear();
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(trial.thenBlock());
+    emit();
+  }
+  int64_t size = 0;
+  trial.walk([&](Operation *) { ++size; });
+  known.clear();
+  trial.erase();
+  return size;
+}
+
 RowPhase::Values RowPhase::begin() {
   shared.clear();
   for (tile::EinsumOp op : phase.reductions)
@@ -199,18 +213,12 @@ RowPhase::Values RowPhase::begin() {
     share(product->right);
     factorAt.push_back(factor(*product));
   }
-  auto trial = scf::IfOp::create(b, b.boolean(true), false);
-  {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(trial.thenBlock());
-    known.clear();
+  forms.clear();
+  onTrial([&] {
     rowAt[0] = b.i64(0);
-    forms.clear();
     for (tile::EinsumOp op : phase.reductions)
       forms.push_back(formOf(op));
-    known.clear();
-  }
-  trial.erase();
+  });
   Values sums;
   for (auto [form, reduction] : llvm::zip(forms, phase.reductions)) {
     tile::EinsumOp op = reduction;
@@ -321,18 +329,7 @@ RowPhase::Values RowPhase::pair(Value pair, Values sums) {
 }
 
 int64_t RowPhase::sizeOfPair(Values sums) {
-  auto aboveBefore = above;
-  auto trial = scf::IfOp::create(b, b.boolean(true), false);
-  {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(trial.thenBlock());
-    pair(b.i64(0), std::move(sums));
-  }
-  int64_t size = 0;
-  trial.walk([&](Operation *) { ++size; });
-  trial.erase();
-  above = std::move(aboveBefore); // no values that are gone
-  return size;
+  return onTrial([&] { pair(b.i64(0), std::move(sums)); });
 }
 
 RowPhase::Values RowPhase::pairs(Value low, Value high, Values sums,

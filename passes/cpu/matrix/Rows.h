@@ -62,6 +62,8 @@ private:
     double factor = 1;
   };
 
+  /// Emits code to look at it; how many operations that were.
+  int64_t onTrial(llvm::function_ref<void()> emit);
   bool has(Value tile, mlir::StringAttr rank) const;
   Key keyOf(Value tile, int64_t row, int64_t vector) const;
   Scalar element(Value tile, int64_t row, int64_t vector);

@@ -13,6 +13,9 @@ using arith::CmpIPredicate;
 // Memory
 //===----------------------------------------------------------------------===//
 
+/// Of the ranges that start() leaves at a point.
+constexpr int64_t rangeBytes = 4 * 8;
+
 MatrixStream::Layout::Layout(const MatrixRoles &roles) : order(roles) {
   auto takeOf = [](int64_t &bytes, int64_t size) {
     int64_t offset = bytes;
@@ -22,7 +25,7 @@ MatrixStream::Layout::Layout(const MatrixRoles &roles) : order(roles) {
   };
   auto take = [&](int64_t size) { return takeOf(bytes, size); };
   zeros = take(64);
-  range = takeOf(pointBytes, 4 * 8);
+  takeOf(pointBytes, rangeBytes); // first, where all can find it
   for (const MatrixProduct &p : roles.products) {
     Offsets offsets;
     if (p.isLate) {
@@ -333,12 +336,10 @@ std::pair<Value, Value> MatrixStream::range() {
   return {lower, b.max(t.integer(stream.getUpper()), lower)};
 }
 
-MatrixStream::Range
-MatrixStream::rangeAt(CodeBuilder &b, const MatrixRoles &roles, Value point) {
-  Value at = b.gep(b.getI8Type(), point, Layout(roles).range);
+MatrixStream::Range MatrixStream::rangeAt(CodeBuilder &b, Value point) {
   Value values[4];
   for (int64_t i = 0; i < 4; ++i)
-    values[i] = b.load(b.getI64Type(), b.gep(b.getI64Type(), at, i));
+    values[i] = b.load(b.getI64Type(), b.gep(b.getI64Type(), point, i));
   return {values[0], values[1], values[2], values[3]};
 }
 
@@ -366,11 +367,10 @@ std::pair<Value, Value> MatrixStream::start() {
   t.startStates(stream);
   prepare();
   auto [low, high] = range();
-  Value at = b.gep(b.getI8Type(), point, layout.range);
   Value values[4] = {low, high, t.integer(stream.getFullLower()),
                      t.integer(stream.getFullUpper())};
   for (int64_t i = 0; i < 4; ++i)
-    b.store(values[i], b.gep(b.getI64Type(), at, i));
+    b.store(values[i], b.gep(b.getI64Type(), point, i));
   return {low, high};
 }
 

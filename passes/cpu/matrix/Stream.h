@@ -35,7 +35,7 @@ public:
   struct Range {
     Value low, high, fullLow, fullHigh; // steps; those whose points are there
   };
-  static Range rangeAt(CodeBuilder &b, const MatrixRoles &roles, Value point);
+  static Range rangeAt(CodeBuilder &b, Value point);
   /// The tiles are where another piece of code for the same point left them.
   void resume();
   /// One by one, those of its steps that are in [low, high).
@@ -127,8 +127,9 @@ private:
   /// Blocks [low, low + count).
   Values early(const MatrixProduct &p, Value low, int64_t count, From from,
                Target to, Values carried, Slice slice);
-  /// All blocks of one step.
-  void early(const MatrixProduct &p, const Left &left, Target to);
+  /// The first blocks of our step alone.
+  void early(const MatrixProduct &p, const Left &left, int64_t count,
+             Target to);
   /// Those that are there when the step starts, which is the first one.
   void earlyAhead(const MatrixProduct &p, const Left &left);
   /// A round of those that our step and the next one put into the ring.
@@ -169,7 +170,7 @@ private:
   struct Layout {
     StepOrder order;
     std::vector<Offsets> products;
-    int64_t zeros = 0, bytes = 0, range = 0, pointBytes = 0;
+    int64_t zeros = 0, bytes = 0, pointBytes = 0;
     explicit Layout(const MatrixRoles &roles);
     static int64_t copyBytes(const MatrixRoles &roles, const MatrixProduct &p) {
       return std::max(p.columns, roles.lanes) * p.depth * 2;

@@ -102,6 +102,11 @@ void TileCopy::rawStore(Value raw, Value offset) {
   t.store(raw, s.base, offset);
 }
 
+Value TileCopy::zeroInTile() {
+  return isa<FloatType>(tile.element) ? b.real(tile.element, 0)
+                                      : b.integer(tile.element, 0);
+}
+
 /// What the tile's memory holds, as a value, and back.
 Value TileCopy::fromTile(Value raw) {
   if (!computeType().isInteger(1))
@@ -319,8 +324,7 @@ void TileCopy::keepCodes() {
 }
 
 void TileCopy::emitLoad(Value result, bool viewable) {
-  Value zero = isa<FloatType>(tile.element) ? b.real(tile.element, 0)
-                                            : b.integer(tile.element, 0);
+  Value zero = zeroInTile();
   if (!isBox && lineUp() && storedBits(s.element) != 4) {
     bool stays = viewable && tile.rows && !s.presence &&
                  (tile.codes || computeType() == s.element);

@@ -7,20 +7,26 @@ using namespace attn;
 using namespace attn::cpu;
 using arith::CmpIPredicate;
 
+/// Is each of the first axes' indices one of its places?
+Value TileCopy::isInside(ArrayRef<Value> indices) {
+  Value inside;
+  for (auto [i, extent] : llvm::zip_first(indices, s.extents)) {
+    inside = b.both(inside, b.compare(CmpIPredicate::sge, i, b.i64(0)));
+    inside = b.both(inside, b.compare(CmpIPredicate::slt, i, extent));
+  }
+  return inside;
+}
+
 /// Each row that is in the tensor, into the tile; zeros for others.
 void TileCopy::emitRowCopies() {
   Values from(axes() - 1, b.i64(0));
   Value size = tile.sizes.back(), zero = b.i64(0);
-  auto extents = ArrayRef(s.extents).drop_back();
   t.nest(from, ArrayRef(tile.sizes).drop_back(), [&](ArrayRef<Value> outer) {
     Values at(outer);
     at.push_back(zero);
     Value present;
     Values index = indicesAt(at, present);
-    for (auto [i, extent] : llvm::zip(index, extents)) {
-      present = b.both(present, b.compare(CmpIPredicate::sge, i, zero));
-      present = b.both(present, b.compare(CmpIPredicate::slt, i, extent));
-    }
+    present = b.both(present, isInside(ArrayRef(index).drop_back()));
     Value inTile = tileOffset(at);
     Value inTensor = StorageMap::offset(b, s, index);
     Value end = b.min(size, s.extents.back());
@@ -36,9 +42,7 @@ void TileCopy::emitRowCopies() {
     t.loop(whole, end, 1, [&](Value lane) { copy(lane, false); });
     t.loop(end, size, 1, [&](Value lane) {
       Value place = b.add(inTile, lane);
-      t.store(isa<FloatType>(tile.element) ? b.real(tile.element, 0)
-                                           : b.integer(tile.element, 0),
-              tile.base, place);
+      t.store(zeroInTile(), tile.base, place);
       if (tile.isMasked())
         t.store(b.integer(b.getI8Type(), 0), tile.mask, place);
     });
@@ -94,12 +98,8 @@ void TileCopy::emitAddresses(Value stay) {
                                                   b.bitOr(present, beyond));
         return {b.bitAnd(carried.front(), whole)};
       })[0];
-  b.ifThen(b.bitAnd(stay, b.bitNot(all)), [&] {
-    t.fill(tile,
-           isa<FloatType>(tile.element) ? b.real(tile.element, 0)
-                                        : b.integer(tile.element, 0),
-           false);
-  });
+  b.ifThen(b.bitAnd(stay, b.bitNot(all)),
+           [&] { t.fill(tile, zeroInTile(), false); });
 }
 
 /// Rows stay in the tensor if whole vectors of them may be read there.
@@ -120,10 +120,7 @@ void TileCopy::emitGather() {
   t.nest(from, tile.sizes, [&](ArrayRef<Value> at) {
     Value present;
     Values index = indicesAt(at, present);
-    for (auto [i, extent] : llvm::zip(index, s.extents)) {
-      present = b.both(present, b.compare(CmpIPredicate::sge, i, b.i64(0)));
-      present = b.both(present, b.compare(CmpIPredicate::slt, i, extent));
-    }
+    present = b.both(present, isInside(index));
     b.ifThen(present, [&] { transferPoint(tileOffset(at), index); });
   });
 }

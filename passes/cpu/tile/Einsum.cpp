@@ -38,8 +38,7 @@ EinsumEmitter::EinsumEmitter(TileLowering &t, tile::EinsumOp op)
 
 EinsumEmitter::Operand EinsumEmitter::operandOf(const Tile &tile) {
   Operand operand{tile, {}};
-  SmallVector<StringAttr> names(op.getResult().getType().getRanks());
-  llvm::append_range(names, strings(op.getReduced()));
+  SmallVector<StringAttr> names = tile::spaceOf(op);
   for (StringAttr name : tile.type.getRanks())
     operand.dims.push_back(llvm::find(names, name) - names.begin());
   return operand;

@@ -15,9 +15,6 @@ namespace attn::cpu {
 class EinsumEmitter {
   using Type = mlir::Type;
   using Value = mlir::Value;
-  template <typename T> using ArrayRef = llvm::ArrayRef<T>;
-  template <typename T> using SmallVector = llvm::SmallVector<T>;
-  using ValueRange = mlir::ValueRange;
   using Values = TileLowering::Values;
 
 public:
@@ -31,7 +28,7 @@ private:
   };
   struct Operand {
     Tile tile;
-    SmallVector<unsigned> dims; // the space's dimension of each axis
+    llvm::SmallVector<unsigned> dims; // the space's dimension of each axis
     std::optional<unsigned> axisOf(int64_t dim) const {
       auto it = llvm::find(dims, unsigned(dim));
       return it == dims.end() ? std::nullopt
@@ -60,14 +57,15 @@ private:
 
   /// All points, for one choice of `full` and `masked`; is the result whole?
   Value emitVariant(Value full, bool masked);
-  Values blocked(int64_t dim, int64_t unit, ArrayRef<int64_t> counts,
-                 Values carried,
-                 llvm::function_ref<Values(Value, int64_t, ValueRange)> body);
+  Values
+  blocked(int64_t dim, int64_t unit, llvm::ArrayRef<int64_t> counts,
+          Values carried,
+          llvm::function_ref<Values(Value, int64_t, mlir::ValueRange)> body);
   Values emitOuter(size_t next, Values carried,
-                   llvm::function_ref<Values(ValueRange)> body);
+                   llvm::function_ref<Values(mlir::ValueRange)> body);
   Values emitMap(Values carried);
   Values emitReduction(Values carried);
-  Values emitMapBlock(ValueRange carried);
+  Values emitMapBlock(mlir::ValueRange carried);
   void emitReduceBlock();
   Values emitReduced(size_t next, Values sums, Value lanesInside);
 
@@ -77,7 +75,7 @@ private:
     return std::max<int64_t>(512 / (bits * t.lanes()), 1);
   }
 
-  Place placeOf(ArrayRef<unsigned> dims, Place all) const;
+  Place placeOf(llvm::ArrayRef<unsigned> dims, Place all) const;
   Value scalarCoordinate(int64_t dim, Place place);
   Scalar coordinate(int64_t dim, Place place);
   Scalar element(unsigned number, Place place, Cache &cache);
@@ -88,8 +86,8 @@ private:
   Type accumulatorType();
   Value identity();
   Value combine(Value sum, Scalar value);
-  Value acrossLanes(ArrayRef<Value> sums);
-  void storeAcrossLanes(ArrayRef<Value> sums);
+  Value acrossLanes(llvm::ArrayRef<Value> sums);
+  void storeAcrossLanes(llvm::ArrayRef<Value> sums);
   void storeRun(Place place, Value whole, int64_t lane, int64_t count);
   Value asAccumulator(Value value);
   void storeResult(Place place, Value value, Value present);
@@ -100,15 +98,15 @@ private:
   tile::EinsumOp op;
   Type real, scalarType; // of reals, and of the yielded value
   size_t rank;           // ranks of the result
-  SmallVector<Dim> dims;
-  SmallVector<Operand> operands;
+  llvm::SmallVector<Dim> dims;
+  llvm::SmallVector<Operand> operands;
   Operand result;
   std::optional<Operand> init;
 
   // The shape of the nest.
   int64_t lane = -1, row = -1, column = -1;
-  SmallVector<int64_t> rowCounts{1}, columnCounts{1};
-  SmallVector<int64_t> outer, reduced;
+  llvm::SmallVector<int64_t> rowCounts{1}, columnCounts{1};
+  llvm::SmallVector<int64_t> outer, reduced;
 
   // Where code is being emitted.
   Value full;

@@ -6,21 +6,13 @@
 using namespace mlir;
 using namespace attn;
 
-/// The ranks of an einsum's coordinates, in the order of its arguments.
-static SmallVector<StringAttr> spaceOf(tile::EinsumOp op) {
-  SmallVector<StringAttr> ranks(op.getResult().getType().getRanks());
-  for (Attribute rank : op.getReduced())
-    ranks.push_back(cast<StringAttr>(rank));
-  return ranks;
-}
-
 /// The map that alone makes tile `number` of `op`, for it alone.
 static tile::EinsumOp mapOf(tile::EinsumOp op, unsigned number) {
   Value tile = op.getTiles()[number];
   auto map = tile.getDefiningOp<tile::EinsumOp>();
   if (!map || map.getMonoid() || map.getInit() || !tile.hasOneUse() ||
       map->getBlock() != op->getBlock() ||
-      spaceOf(map).size() != spaceOf(op).size())
+      tile::spaceOf(map).size() != tile::spaceOf(op).size())
     return {};
   return map;
 }
@@ -29,7 +21,7 @@ static tile::EinsumOp mapOf(tile::EinsumOp op, unsigned number) {
 static tile::EinsumOp fold(tile::EinsumOp op, unsigned number,
                            tile::EinsumOp map) {
   OpBuilder b(op);
-  SmallVector<StringAttr> space = spaceOf(op);
+  SmallVector<StringAttr> space = tile::spaceOf(op);
   SmallVector<Value> tiles(op.getTiles());
   tiles.erase(tiles.begin() + number);
   llvm::append_range(tiles, map.getTiles());
@@ -49,7 +41,8 @@ static tile::EinsumOp fold(tile::EinsumOp op, unsigned number,
        llvm::enumerate(outer.getArguments().drop_front(space.size())))
     if (i != number)
       add(argument);
-  for (auto [rank, argument] : llvm::zip(spaceOf(map), inner.getArguments())) {
+  for (auto [rank, argument] :
+       llvm::zip(tile::spaceOf(map), inner.getArguments())) {
     auto place = llvm::find(space, rank) - space.begin();
     mapping.map(argument, block->getArgument(place));
   }

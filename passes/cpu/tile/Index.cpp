@@ -4,8 +4,10 @@
 
 using namespace mlir;
 using namespace attn;
+using cpu::coefficient;
 
-bool cpu::isByRows(Region &region) {
+/// Only the last index moves with the last coordinate, and is it.
+static bool isByRows(Region &region) {
   Block &block = region.front();
   ValueRange indices = block.back().getOperands();
   if (block.getNumArguments() < 2 || indices.empty() ||

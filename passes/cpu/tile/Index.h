@@ -13,11 +13,9 @@ namespace attn::cpu {
 std::optional<int64_t> coefficient(mlir::Value index, mlir::Value coordinate);
 
 /// Do the points of a tile with the indices of `region` lie in the tensor row
-/// by row, each row by itself: only the last index moves with the tile's last
-/// coordinate, and is that coordinate?
-bool isByRows(mlir::Region &region);
-/// The same, where the rows are no box: an index moves with them in a way that
-/// is not linear.
+/// by row, each row by itself, and the rows in no box: only the last index
+/// moves with the tile's last coordinate, and is that coordinate; another one
+/// moves with the rows in a way that is not linear?
 bool isRowGather(mlir::Region &region);
 
 } // namespace attn::cpu

@@ -16,16 +16,12 @@
 namespace attn::cpu {
 
 class TileCopy {
-  using Region = mlir::Region;
   using Type = mlir::Type;
   using Value = mlir::Value;
-  template <typename T> using ArrayRef = llvm::ArrayRef<T>;
-  template <typename T> using SmallVector = llvm::SmallVector<T>;
-  using ValueRange = mlir::ValueRange;
   using Values = TileLowering::Values;
 
 public:
-  TileCopy(TileLowering &t, const Storage &s, Tile tile, Region &indices,
+  TileCopy(TileLowering &t, const Storage &s, Tile tile, mlir::Region &indices,
            bool isLoad)
       : t(t), b(t.b), s(s), tile(std::move(tile)), indices(indices),
         isLoad(isLoad), tensor(s.strides.size()) {
@@ -43,21 +39,22 @@ private:
     return isBox ? inner && *inner + 1 == axes() : isRowGather(indices);
   }
   /// The region's indices at a point of the tile, i64; `present` that they are.
-  Values indicesAt(ValueRange coordinates, Value &present);
+  Values indicesAt(mlir::ValueRange coordinates, Value &present);
   void locate();
-  void emitBox(ArrayRef<Value> low, ArrayRef<Value> high);
-  void emitRows(ArrayRef<Value> low, ArrayRef<Value> high);
-  void emitTransposed(ArrayRef<Value> low, ArrayRef<Value> high);
-  void emitPoints(ArrayRef<Value> low, ArrayRef<Value> high);
-  void transferPoint(Value inTile, ArrayRef<Value> index);
+  void emitBox(llvm::ArrayRef<Value> low, llvm::ArrayRef<Value> high);
+  void emitRows(llvm::ArrayRef<Value> low, llvm::ArrayRef<Value> high);
+  void emitTransposed(llvm::ArrayRef<Value> low, llvm::ArrayRef<Value> high);
+  void emitPoints(llvm::ArrayRef<Value> low, llvm::ArrayRef<Value> high);
+  void transferPoint(Value inTile, llvm::ArrayRef<Value> index);
   void emitGather();
+  Value isInside(llvm::ArrayRef<Value> indices);
   void emitRowCopies();
   void emitAddresses(Value stay);
   void loadByRows(tile::LoadOp load);
   /// One element, or a vector of them along the last axis of both.
   void transfer(Value tileOffset, Value tensorOffset, bool vector);
-  Value tensorOffset(ArrayRef<Value> at);
-  Value tileOffset(ArrayRef<Value> at) {
+  Value tensorOffset(llvm::ArrayRef<Value> at);
+  Value tileOffset(llvm::ArrayRef<Value> at) {
     return TileLowering::offset(b, at, tile.strides);
   }
   Value equal(Value x, int64_t y) {
@@ -67,6 +64,7 @@ private:
 
   Value rawLoad(Value offset, bool vector);
   void rawStore(Value raw, Value offset);
+  Value zeroInTile();
   Value fromTile(Value raw);
   Value toTile(Value value);
   void storeCode(Value value, Value present, Value offset);
@@ -77,13 +75,13 @@ private:
   CodeBuilder &b;
   const Storage &s;
   Tile tile;
-  Region &indices;
+  mlir::Region &indices;
   bool isLoad;
   size_t tensor; // ranks of the tensor
 
   bool isBox = true;           // else: element by element
   std::optional<size_t> inner; // the tile's axis along the tensor's last rank
-  SmallVector<SmallVector<int64_t>> factors; // by index, by axis
+  llvm::SmallVector<llvm::SmallVector<int64_t>> factors; // by index, by axis
 
   // Where the tile lies, after locate().
   Value origin; // offset of the tile's first point in the tensor

@@ -185,8 +185,7 @@ Value BlockLowering::combine(Reduce kind, Value sum, Scalar point) {
 void BlockLowering::emitEinsum(tile::EinsumOp op) {
   tile::TileType type = op.getResult().getType();
   Tile result = buffers.tile(b, op.getResult(), memory);
-  SmallVector<StringAttr> names(type.getRanks());
-  llvm::append_range(names, strings(op.getReduced()));
+  SmallVector<StringAttr> names = tile::spaceOf(op);
   Values reducedSizes;
   for (auto [name, size] : llvm::zip(op.getReduced(), op.getReducedSizes()))
     reducedSizes.push_back(size < 0 ? outside.extent(cast<StringAttr>(name))
