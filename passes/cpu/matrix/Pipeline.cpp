@@ -59,43 +59,64 @@ MatrixPipeline::Item MatrixPipeline::after(Item item) {
 // A step
 //===----------------------------------------------------------------------===//
 
-/// A pair of rows of more operations fills the time of products by itself.
-constexpr int64_t longPair = 700;
+/// Rows of more operations than this fill the time of half a quad by
+/// themselves: code is kept small where it does not matter which products they
+/// are beside.
+constexpr int64_t longRows = 800;
+/// Operations of rows in line, longer ones are a loop.
+constexpr int64_t mostInLine = 1000;
 
 void MatrixStream::rowsBeside(bool isFull, ArrayRef<Beside> products) {
   RowPhase phase = rowPhase(lastPhase(), isFull, reference.has_value());
   const StepOrder &order = layout.order;
   Values start = phase.begin();
-  bool isLong = phase.sizeOfPair(start) > longPair;
+  int64_t size = phase.sizeOfPair(start);
+  // Half of the rows after each half of a quad, if there are enough.
+  bool halves = order.pairs >= 4;
+  int64_t count = halves ? order.pairs / 2 : order.pairs;
+  bool isLong = size * count > longRows;
+  int64_t inLine = count;
+  if (isLong && isFull) {
+    inLine = std::clamp<int64_t>(mostInLine / size, 1, count);
+    while (count % inLine)
+      --inLine;
+  } else if (isLong) {
+    // Steps that lack points are few.
+    halves = false;
+    inLine = 1;
+  }
+  auto rows = [&](Value at, Values carried) {
+    for (int64_t i = 0; i < inLine; ++i) {
+      Value pair = b.add(at, b.i64(i));
+      if (i == 0 || Ring::rows / 2 % order.pairs)
+        seek(pair);
+      carried = phase.pair(pair, carried);
+    }
+    return carried;
+  };
   auto round = [&](Value number, ValueRange in) {
     Values sums(in);
     Value before = b.mul(number, b.i64(order.quads));
     for (const Beside &x : products) {
       auto slice = [&](Value quad, int64_t part, Values carried) {
-        // Half of the rows after each half of the quad, if there are enough.
+        if (part == 0 && !halves)
+          return carried;
         int64_t low = 0, high = order.pairs;
-        if (order.pairs >= 4)
+        if (halves)
           (part ? low : high) = order.pairs / 2;
-        else if (part == 0)
-          high = 0;
         Value first = b.mul(b.add(before, quad), b.i64(order.pairs));
-        if (isLong)
-          return phase.pairs(b.add(first, b.i64(low)),
-                             b.add(first, b.i64(high)), carried,
-                             [this](Value pair) { seek(pair); });
-        for (int64_t i = low; i < high; ++i) {
-          Value pair = b.add(first, b.i64(i));
-          if (i == low || Ring::rows / 2 % order.pairs)
-            seek(pair);
-          carried = phase.pair(pair, carried);
-        }
-        return carried;
+        if (high - low == inLine)
+          return rows(b.add(first, b.i64(low)), carried);
+        return t.loop(b.add(first, b.i64(low)), b.add(first, b.i64(high)),
+                      inLine, carried, [&](Value at, ValueRange in) {
+                        return rows(at, Values(in));
+                      });
       };
       const MatrixProduct &p = *x.product;
       int64_t count = p.columns / Ring::rows / order.rounds;
       sums = p.isLate ? late(p, b.mul(number, b.i64(count)), count, x.left,
-                             x.right, x.to, sums, slice)
-                      : earlyBeside(x, number, sums, slice);
+                             x.right, x.to, sums, {slice, isLong})
+                      : earlyBeside(x, number, sums, {slice, isLong});
       before = b.add(before, b.i64(quadsOf(p) / order.rounds));
     }
     return sums;
@@ -223,7 +244,7 @@ void MatrixPipeline::emit(Value from, Value to) {
         auto left = end.left(p, last[1], turn);
         Value right = end.factor(p, turn), to = end.accumulator(p);
         end.late(p, none, p.columns / Ring::rows, left, right, to, {},
-                 MatrixStream::nothing);
+                 MatrixStream::nothing());
         end.correct(p, left, right, last[1], to);
       }
   });

@@ -122,6 +122,10 @@ void MatrixStream::quads(const MatrixProduct &p,
   Values all(start);
   llvm::append_range(all, carried);
   Value stride = b.i64(roles.lanes * 4);
+  auto store = [&](ArrayRef<Value> sums, int first) {
+    for (int i = first; i < first + 2; ++i)
+      amx::store(b, sums[i], to[i], stride);
+  };
   auto quad = [&](Value k, ValueRange in, bool isLast) {
     Values sums(in.take_front(4)), rest(in.drop_front(4));
     Value number = b.add(firstQuad, k);
@@ -132,26 +136,30 @@ void MatrixStream::quads(const MatrixProduct &p,
     Value y1 = amx::load(b, b.gep(b.getI8Type(), from, int64_t(64)), stride);
     sums[0] = amx::multiply(b, sums[0], x, y0);
     sums[1] = amx::multiply(b, sums[1], x, y1);
-    rest = slice(number, 0, rest);
+    rest = slice.emit(number, 0, rest);
     x = amx::load(b, a(1, k), aStride, /*once=*/true);
     sums[2] = amx::multiply(b, sums[2], x, y0);
     sums[3] = amx::multiply(b, sums[3], x, y1);
-    auto store = [&](int first) {
-      for (int i = first; isLast && i < first + 2; ++i)
-        amx::store(b, sums[i], to[i], stride);
-    };
     // Half of the sums are stored beside rows.
-    store(0);
-    rest = slice(number, 1, rest);
-    store(2);
+    if (isLast)
+      store(sums, 0);
+    rest = slice.emit(number, 1, rest);
+    if (isLast)
+      store(sums, 2);
     sums.append(rest);
     return sums;
   };
-  Value last = b.i64(p.depth / amx::tileDepth - 1);
+  int64_t count = p.depth / amx::tileDepth;
+  Value last = b.i64(slice.isLong ? count : count - 1);
   all = t.loop(b.i64(0), last, 1, all, [&](Value k, ValueRange in) {
     return quad(k, in, /*isLast=*/false);
   });
-  all = quad(last, all, /*isLast=*/true);
+  if (slice.isLong) {
+    store(all, 0);
+    store(all, 2);
+  } else {
+    all = quad(last, all, /*isLast=*/true);
+  }
   carried.assign(all.begin() + 4, all.end());
 }
 
@@ -200,7 +208,7 @@ void MatrixStream::early(const MatrixProduct &p, const Left &left,
   auto from = [&](Value block) -> Source {
     return {rowsAt(b, left.pointer, left.stride, block), left.stride, right(p)};
   };
-  early(p, b.i64(0), count, from, to, {}, nothing);
+  early(p, b.i64(0), count, from, to, {}, nothing());
 }
 
 void MatrixStream::earlyAhead(const MatrixProduct &p, const Left &left) {

@@ -249,10 +249,6 @@ void MatrixStream::moveStates() {
     t.copyTile(from, to);
 }
 
-MatrixStream::Values MatrixStream::nothing(Value, int64_t, Values values) {
-  return values;
-}
-
 void MatrixStream::serialStep(Value step) {
   turn = step;
   enter(step);
@@ -268,7 +264,7 @@ void MatrixStream::serialStep(Value step) {
     repair(p);
     Left at = left(p, step, turn);
     Value weights = factor(p, turn), to = accumulator(p);
-    late(p, b.i64(0), p.columns / Ring::rows, at, weights, to, {}, nothing);
+    late(p, b.i64(0), p.columns / Ring::rows, at, weights, to, {}, nothing());
     correct(p, at, weights, step, to);
   }
   moveStates();

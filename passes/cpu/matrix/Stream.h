@@ -51,8 +51,14 @@ private:
     Value pointer, stride; // bytes
     Value flag;            // of a block: i8, something is not finite
   };
-  /// Code between the instructions of a product.
-  using Slice = llvm::function_ref<Values(Value quad, int64_t part, Values)>;
+  /// Code beside a product, after each half of a quad. Long code has no second
+  /// copy between the stores of a block's sums.
+  struct Slice {
+    llvm::function_ref<Values(Value quad, int64_t part, Values)> emit;
+    bool isLong;
+  };
+  static Values none(Value, int64_t, Values values) { return values; }
+  static Slice nothing() { return {none, /*isLong=*/true}; }
 
   /// The stream's range, at least empty.
   std::pair<Value, Value> range();
@@ -143,7 +149,6 @@ private:
              Value aStride, Value right, llvm::ArrayRef<Value> start,
              Value firstQuad, Values &carried, Slice slice,
              llvm::ArrayRef<Value> to);
-  static Values nothing(Value, int64_t, Values values);
   void correct(const MatrixProduct &p, const Left &left, Value right,
                Value step, Value to);
   void repair(const MatrixProduct &p);
