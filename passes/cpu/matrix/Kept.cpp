@@ -12,9 +12,10 @@ using namespace attn;
 using namespace attn::cpu;
 using arith::CmpIPredicate;
 
-/// A weight above this asks for a later maximum; any power of 2 far from the
-/// largest number would do.
-constexpr double largestWeight = 16384;
+/// Weights whose sum is above this ask for a later maximum. Sums of products and
+/// values up to 2^70 stay finite below it; the larger it is, the fewer scores
+/// that stand out have a step computed again.
+constexpr double largestWeight = 0x1p40;
 
 /// Beyond this its rounding, scaled for a fused operation, would show in
 /// weights: 2^13 log2(e) / 2^24 is 7e-4.
