@@ -232,6 +232,12 @@ void CodeBuilder::store(Value value, Value pointer) {
   LLVM::StoreOp::create(*this, value, pointer);
 }
 
+void CodeBuilder::prefetch(Value pointer) {
+  constexpr int64_t intoSecondLevel = 2;
+  LLVM::Prefetch::create(*this, pointer, /*rw=*/0, intoSecondLevel,
+                         /*cache=*/1);
+}
+
 void CodeBuilder::loop(Value low, Value high, Body body) {
   auto op = scf::ForOp::create(*this, low, high, i64(1));
   InsertionGuard guard(*this);

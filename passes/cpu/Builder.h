@@ -87,6 +87,8 @@ public:
   Value gep(Type element, Value base, int64_t index);
   Value load(Type type, Value pointer);
   void store(Value value, Value pointer);
+  /// Asks for a line that will be read once, as far as the second cache.
+  void prefetch(Value pointer);
 
   // Control. Bodies are emitted at the insertion point the builder then has.
   using Body = llvm::function_ref<void(Value)>;

@@ -12,9 +12,9 @@ using namespace attn;
 using namespace attn::cpu;
 using arith::CmpIPredicate;
 
-/// Weights whose sum is above this ask for a later maximum. Sums of products and
-/// values up to 2^70 stay finite below it; the larger it is, the fewer scores
-/// that stand out have a step computed again.
+/// Weights whose sum is above this ask for a later maximum. Sums of products
+/// and values up to 2^70 stay finite below it; the larger it is, the fewer
+/// scores that stand out have a step computed again.
 constexpr double largestWeight = 0x1p40;
 
 /// Beyond this its rounding, scaled for a fused operation, would show in
@@ -33,7 +33,7 @@ void MatrixStream::keep() {
 }
 
 /// States that refer to the maximum of the first rows of this step, too.
-void MatrixStream::refer(int64_t pairs) {
+void MatrixStream::refer(int64_t pairs, bool isFirst) {
   for (auto [value, state] : reference->kept)
     t.setTile(value, places[value]);
   untilLastPhase(pairs);
@@ -44,13 +44,15 @@ void MatrixStream::refer(int64_t pairs) {
   for (auto [i, next] : llvm::enumerate(body.back().getOperands())) {
     auto op = next.getDefiningOp<tile::EinsumOp>();
     const Tile &to = t.tile(body.getArgument(1 + i));
-    if (const MatrixProduct *p = roles.product(op))
-      repair(*p);
-    else if (op == reference->maximum ||
-             llvm::is_contained(reference->flags.reductions, op))
+    if (const MatrixProduct *p = roles.product(op)) {
+      if (!isFirst || !p->startsAtZero)
+        repair(*p);
+    } else if (op == reference->maximum ||
+               llvm::is_contained(reference->flags.reductions, op)) {
       t.copyTile(t.tile(next), to);
-    else if (t.tile(op.getInit()).base != to.base)
+    } else if (t.tile(op.getInit()).base != to.base) {
       t.copyTile(t.tile(op.getInit()), to);
+    }
   }
   keep();
 }
@@ -60,13 +62,13 @@ void MatrixStream::refer(int64_t pairs) {
 void MatrixStream::referFirst(Value step) {
   int64_t pairs = layout.order.ahead * Ring::rows / 2;
   if (pairs == allPairs())
-    return refer(pairs);
+    return refer(pairs, /*isFirst=*/true);
   byFull([&](bool isFull) {
     Value full = t.full;
     setFull(isFull ? b.boolean(true) : Value());
     if (!isFull)
       computeAgain(step);
-    refer(isFull ? pairs : allPairs());
+    refer(isFull ? pairs : allPairs(), /*isFirst=*/true);
     setFull(full);
   });
 }

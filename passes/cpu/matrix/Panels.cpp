@@ -88,59 +88,72 @@ void Panels::emitTurn(TileLowering &t, const Storage &s, Value memory,
     Value at =
         b.add(origin, b.add(b.mul(number, rowStride), b.mul(column, stride)));
     Value inside = b.compare(CmpIPredicate::slt, number, rows);
-    b.ifThen(b.bitNot(inside),
-             [&] { t.store(b.integer(shorts, 0), scratch, to); });
-    b.ifThen(b.bitAnd(inside, isPlain),
-             [&] { t.store(t.load(shorts, s.base, at), scratch, to); });
-    b.ifThen(b.bitAnd(inside, b.bitNot(isPlain)), [&] {
-      t.scalarLoop(b.i64(0), b.i64(16), {}, [&](Value i, ValueRange) {
-        t.store(t.load(b.getI16Type(), s.base, b.add(at, b.mul(stride, i))),
-                scratch, b.add(to, i));
-        return TileLowering::Values();
-      });
+    t.scalarLoop(b.i64(0), b.i64(16), {}, [&](Value i, ValueRange) {
+      Value x = b.ifElse(
+          inside,
+          [&]() -> TileLowering::Values {
+            return {
+                t.load(b.getI16Type(), s.base, b.add(at, b.mul(stride, i)))};
+          },
+          [&]() -> TileLowering::Values {
+            return {b.integer(b.getI16Type(), 0)};
+          })[0];
+      t.store(x, scratch, b.add(to, i));
+      return TileLowering::Values();
     });
   };
-  Value exponent = b.integer(shorts, 0x7f80);
+  auto halves = VectorType::get({32}, b.getI16Type());
+  Value exponent = b.integer(halves, 0x7f80);
   Value block = address(b, memory, item);
   Value flag = flagAddress(b, memory, item, extent);
   b.store(b.integer(b.getI8Type(), 0), flag);
   int64_t depthTiles = product.depth / amx::tileDepth;
   int64_t columnTiles = product.columns / amx::tileRows;
-  t.loop(b.i64(0), b.i64(columnTiles), 1, [&](Value columnTile) {
-    Value column = b.mul(columnTile, b.i64(amx::tileRows));
-    t.loop(b.i64(0), b.i64(depthTiles), 1, [&](Value depthTile) {
-      Value depth = b.mul(depthTile, b.i64(amx::tileDepth));
-      Value wrong =
-          t.loop(b.i64(0), b.i64(amx::tileDepth), 1,
-                 {b.integer(shorts.clone(b.getI1Type()), 0)},
-                 [&](Value row, ValueRange in) -> TileLowering::Values {
-                   Value to = b.mul(row, b.i64(16));
-                   fetch(b.add(depth, row), column, to);
-                   Value x = t.load(shorts, scratch, to);
-                   Value bad = b.compare(CmpIPredicate::eq,
-                                         b.bitAnd(x, exponent), exponent);
-                   t.store(b.select(bad, b.integer(shorts, 0), x), scratch, to);
-                   return {b.bitOr(in[0], bad)};
-                 })[0];
+  t.loop(b.i64(0), b.i64(depthTiles), 1, [&](Value depthTile) {
+    Value depth = b.mul(depthTile, b.i64(amx::tileDepth));
+    t.loop(b.i64(0), b.i64(columnTiles), 1, [&](Value columnTile) {
+      Value column = b.mul(columnTile, b.i64(amx::tileRows));
+      // Rows are read where they are, if they are all there.
+      Value isThere = b.bitAnd(
+          isPlain, b.compare(CmpIPredicate::sle,
+                             b.add(depth, b.i64(amx::tileDepth)), rows));
+      b.ifThen(b.bitNot(isThere), [&] {
+        t.loop(b.i64(0), b.i64(amx::tileDepth), 1, [&](Value row) {
+          fetch(b.add(depth, row), column, b.mul(row, b.i64(16)));
+        });
+      });
+      Value at = b.add(origin, b.add(b.mul(depth, rowStride), column));
+      Value from =
+          b.select(isThere, b.gep(b.getI16Type(), s.base, at), scratch);
+      Value step = b.select(isThere, rowStride, b.i64(16));
+      // Pairs of rows as words, then turned.
+      SmallVector<Value> turned;
+      Value wrong, row = from, ahead = b.mul(step, b.i64(amx::tileDepth));
+      auto nextRow = [&] {
+        // The machine does not see that the next tile's rows follow.
+        b.prefetch(b.gep(b.getI16Type(), row, ahead));
+        Value x = t.load(shorts, row, b.i64(0));
+        row = b.gep(b.getI16Type(), row, step);
+        return arith::ExtUIOp::create(b, words, x);
+      };
+      for (int64_t i = 0; i < 16; ++i) {
+        Value low = nextRow();
+        Value high = arith::ShLIOp::create(b, nextRow(), b.integer(words, 16));
+        Value pair = vector::BitCastOp::create(b, halves, b.bitOr(low, high));
+        Value bad =
+            b.compare(CmpIPredicate::eq, b.bitAnd(pair, exponent), exponent);
+        wrong = wrong ? b.bitOr(wrong, bad) : bad;
+        pair = b.select(bad, b.integer(halves, 0), pair);
+        turned.push_back(vector::BitCastOp::create(b, words, pair));
+      }
       Value any =
           vector::ReductionOp::create(b, vector::CombiningKind::OR, wrong);
       b.ifThen(any, [&] { b.store(b.integer(b.getI8Type(), 1), flag); });
-      // Pairs of rows as words, then turned.
-      SmallVector<Value> turned;
-      for (int64_t i = 0; i < 16; ++i) {
-        auto word = [&](int64_t row) {
-          return arith::ExtUIOp::create(
-              b, words, t.load(shorts, scratch, b.i64(16 * row)));
-        };
-        Value high =
-            arith::ShLIOp::create(b, word(2 * i + 1), b.integer(words, 16));
-        turned.push_back(b.bitOr(word(2 * i), high));
-      }
       transpose(b, turned);
       Value tile = b.add(b.mul(columnTile, b.i64(depthTiles)), depthTile);
-      Value at = b.mul(tile, b.i64(amx::tileBytes / 4));
+      Value to = b.mul(tile, b.i64(amx::tileBytes / 4));
       for (auto [i, value] : llvm::enumerate(turned))
-        t.store(value, block, b.add(at, b.i64(16 * i)));
+        t.store(value, block, b.add(to, b.i64(16 * i)));
     });
   });
 }

@@ -115,7 +115,7 @@ void MatrixStream::rowsBeside(bool isFull, ArrayRef<Beside> products) {
       const MatrixProduct &p = *x.product;
       int64_t count = p.columns / Ring::rows / order.rounds;
       sums = p.isLate ? late(p, b.mul(number, b.i64(count)), count, x.left,
-                             x.right, x.to, sums, {slice, isLong})
+                             x.right, x.to, x.isFirst, sums, {slice, isLong})
                       : earlyBeside(x, number, sums, {slice, isLong});
       before = b.add(before, b.i64(quadsOf(p) / order.rounds));
     }
@@ -154,20 +154,20 @@ void MatrixPipeline::emitStep(Value turn, Item before, Item item, Item next,
   unsigned number = 0;
   for (const MatrixProduct &p : roles.products) {
     if (p.isLate) {
-      products.push_back(
-          {&p,
-           {},
-           Value(),
-           past.left(p, before.step, lastTurn),
-           past.factor(p, lastTurn),
-           b.select(isFirst, past.spare(p), past.accumulator(p))});
+      products.push_back({&p,
+                          {},
+                          Value(),
+                          past.left(p, before.step, lastTurn),
+                          past.factor(p, lastTurn),
+                          b.select(isFirst, past.spare(p), past.accumulator(p)),
+                          past.isFirst(p, before.step)});
       continue;
     }
     auto at = [&](ValueRange all) -> MatrixStream::Left {
       return {all[2 * number], all[2 * number + 1], {}};
     };
     products.push_back({&p, at(lefts), now.right(p), at(comingLefts),
-                        coming.right(p), Value()});
+                        coming.right(p), Value(), Value()});
     ++number;
   }
 
@@ -243,8 +243,8 @@ void MatrixPipeline::emit(Value from, Value to) {
         Value turn = b.sub(total, one);
         auto left = end.left(p, last[1], turn);
         Value right = end.factor(p, turn), to = end.accumulator(p);
-        end.late(p, none, p.columns / Ring::rows, left, right, to, {},
-                 MatrixStream::nothing());
+        end.late(p, none, p.columns / Ring::rows, left, right, to,
+                 end.isFirst(p, last[1]), {}, MatrixStream::nothing());
         end.correct(p, left, right, last[1], to);
       }
   });

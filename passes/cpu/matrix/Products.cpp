@@ -250,28 +250,31 @@ MatrixStream::Values MatrixStream::earlyBeside(const Beside &x, Value round,
 
 MatrixStream::Values MatrixStream::late(const MatrixProduct &p, Value low,
                                         int64_t count, const Left &left,
-                                        Value right, Value to, Values carried,
-                                        Slice slice) {
-  Value stride = b.i64(roles.lanes * 4);
+                                        Value right, Value to, Value isFirst,
+                                        Values carried, Slice slice) {
+  Value stride = b.i64(roles.lanes * 4), zeros = place(layout.zeros);
   int64_t depthTiles = p.depth / amx::tileDepth;
-  return t.loop(b.i64(0), b.i64(count), 1, carried,
-                [&](Value i, ValueRange in) {
-                  Values rest(in), start;
-                  Value block = b.add(low, i);
-                  SmallVector<Value> places =
-                      corners(b, to, b.mul(block, b.i64(32)), roles.lanes);
-                  for (Value pointer : places)
-                    start.push_back(amx::load(b, pointer, stride));
-                  auto a = [&](int half, Value k) {
-                    Value row = b.add(b.mul(block, b.i64(2)), b.i64(half));
-                    Value tile = b.add(b.mul(row, b.i64(depthTiles)), k);
-                    return b.gep(b.getI8Type(), left.pointer,
-                                 b.mul(tile, b.i64(amx::tileBytes)));
-                  };
-                  quads(p, a, left.stride, right, start,
-                        b.mul(i, b.i64(depthTiles)), rest, slice, places);
-                  return rest;
-                });
+  return t.loop(
+      b.i64(0), b.i64(count), 1, carried, [&](Value i, ValueRange in) {
+        Values rest(in), start;
+        Value block = b.add(low, i);
+        SmallVector<Value> places =
+            corners(b, to, b.mul(block, b.i64(32)), roles.lanes);
+        for (Value pointer : places)
+          start.push_back(isFirst
+                              ? amx::load(b, b.select(isFirst, zeros, pointer),
+                                          b.select(isFirst, b.i64(0), stride))
+                              : amx::load(b, pointer, stride));
+        auto a = [&](int half, Value k) {
+          Value row = b.add(b.mul(block, b.i64(2)), b.i64(half));
+          Value tile = b.add(b.mul(row, b.i64(depthTiles)), k);
+          return b.gep(b.getI8Type(), left.pointer,
+                       b.mul(tile, b.i64(amx::tileBytes)));
+        };
+        quads(p, a, left.stride, right, start, b.mul(i, b.i64(depthTiles)),
+              rest, slice, places);
+        return rest;
+      });
 }
 
 /// Adds what the turned operand lacks: products with what is not finite, for

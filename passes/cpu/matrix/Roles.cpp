@@ -2,6 +2,7 @@
 #include "passes/cpu/matrix/Roles.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Matchers.h"
+#include "passes/cpu/Builder.h"
 #include "passes/cpu/tile/Index.h"
 
 using namespace mlir;
@@ -250,6 +251,26 @@ bool MatrixRoles::checkBody() {
   return true;
 }
 
+/// A tile of zeros, for the stream alone.
+static bool isZero(Value init) {
+  auto op = init.getDefiningOp<tile::EinsumOp>();
+  return op && op.getTiles().empty() && init.hasOneUse() &&
+         constantReal(op.getMap().front().back().getOperand(0)) == 0;
+}
+
+/// A product with `state`, which leaves zeros as they are.
+static bool scales(tile::EinsumOp op, Value state) {
+  Block &block = op.getMap().front();
+  auto product = block.back().getOperand(0).getDefiningOp<MapOp>();
+  return product && product.getFn() == Fn::mul &&
+         llvm::any_of(llvm::enumerate(op.getTiles()), [&](auto tile) {
+           unsigned first = block.getNumArguments() - op.getTiles().size();
+           return tile.value() == state &&
+                  llvm::is_contained(product.getOperands(),
+                                     block.getArgument(first + tile.index()));
+         });
+}
+
 /// States are accumulators of late products or tiles of lanes.
 bool MatrixRoles::checkYield() {
   Block &body = stream.getBody().front();
@@ -277,6 +298,8 @@ bool MatrixRoles::checkYield() {
           }))
         return refuse("an accumulator starts from something else");
     }
+    p.startsAtZero = !isClassified && isZero(stream.getInit()[*state]) &&
+                     (!p.repair || scales(p.repair, argument));
     for (Operation *user : argument.getUsers())
       if (user != p.op && user != p.repair)
         return refuse("an accumulator is read in its step");

@@ -35,6 +35,8 @@ struct MatrixProduct {
   /// Of a late one: the stream's state, and the map it starts from, if any.
   unsigned state = 0;
   tile::EinsumOp repair;
+  /// Its sums are 0 before the stream: the first step need not read them.
+  bool startsAtZero = false;
 };
 
 class MatrixRoles {

@@ -74,6 +74,12 @@ Value MatrixStream::right(const MatrixProduct &p) {
   return b.gep(b.getI8Type(), point, offsetsOf(p).right);
 }
 
+Value MatrixStream::isFirst(const MatrixProduct &p, Value step) {
+  if (!p.startsAtZero)
+    return {};
+  return b.compare(CmpIPredicate::eq, step, rangeAt(b, point).low);
+}
+
 /// One of two places, by turns.
 Value MatrixStream::factor(const MatrixProduct &p, Value turn) {
   Value offset =
@@ -264,7 +270,8 @@ void MatrixStream::serialStep(Value step) {
     repair(p);
     Left at = left(p, step, turn);
     Value weights = factor(p, turn), to = accumulator(p);
-    late(p, b.i64(0), p.columns / Ring::rows, at, weights, to, {}, nothing());
+    late(p, b.i64(0), p.columns / Ring::rows, at, weights, to, {}, {},
+         nothing());
     correct(p, at, weights, step, to);
   }
   moveStates();
@@ -348,6 +355,13 @@ std::pair<Value, Value> MatrixStream::start() {
     };
     if (llvm::any_of(roles.products, isPrepared))
       continue;
+    auto isLeftOut = [&](const MatrixProduct &p) {
+      return p.startsAtZero && stream.getInit()[p.state].getDefiningOp() == &op;
+    };
+    if (llvm::any_of(roles.products, isLeftOut)) {
+      t.setTile(op.getResult(0), t.buffer(op.getResult(0)));
+      continue;
+    }
     // Other pieces of code look for tiles in their own memory.
     if (auto load = dyn_cast<tile::LoadOp>(op))
       emitTileLoad(t, load, /*mayView=*/false);
@@ -367,6 +381,13 @@ std::pair<Value, Value> MatrixStream::start() {
                      t.integer(stream.getFullUpper())};
   for (int64_t i = 0; i < 4; ++i)
     b.store(values[i], b.gep(b.getI64Type(), point, i));
+  // Nobody else sets the sums of a point without steps.
+  b.ifThen(b.compare(CmpIPredicate::sge, low, high), [&] {
+    for (const MatrixProduct &p : roles.products)
+      if (p.startsAtZero)
+        t.fill(t.tile(stream.getBody().getArgument(1 + p.state)),
+               b.real(b.getF32Type(), 0), true);
+  });
   return {low, high};
 }
 

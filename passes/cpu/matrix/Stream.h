@@ -67,13 +67,13 @@ private:
   void enter(Value step);
   void serialStep(Value step);
   /// A product of the rows' step and of the next one, or a late one of the step
-  /// before, whose sums go to `to`.
+  /// before, whose sums go to `to`, from 0 if it `isFirst` of its point.
   struct Beside {
     const MatrixProduct *product;
     Left rest; // of the rows' step
     Value restRight;
     Left left;
-    Value right, to;
+    Value right, to, isFirst;
   };
   /// The last phase of rows, a few instructions of products and of rows in
   /// turn.
@@ -104,7 +104,8 @@ private:
   void moveStates();
 
   void keep();
-  void refer(int64_t pairs);
+  /// `isFirst`: products have left nothing yet.
+  void refer(int64_t pairs, bool isFirst = false);
   void referFirst(Value step);
   void computeAgain(Value step);
   Value isPassed();
@@ -140,10 +141,10 @@ private:
   void earlyAhead(const MatrixProduct &p, const Left &left);
   /// A round of those that our step and the next one put into the ring.
   Values earlyBeside(const Beside &x, Value round, Values carried, Slice slice);
-  /// Blocks [low, low + count) of columns.
+  /// Blocks [low, low + count) of columns; `isFirst` of its point: i1 or null.
   Values late(const MatrixProduct &p, Value low, int64_t count,
-              const Left &left, Value right, Value to, Values carried,
-              Slice slice);
+              const Left &left, Value right, Value to, Value isFirst,
+              Values carried, Slice slice);
   /// One block of 2 x 2 tiles over `depth` tiles; the sums go to `to`.
   void quads(const MatrixProduct &p, llvm::function_ref<Value(int, Value)> a,
              Value aStride, Value right, llvm::ArrayRef<Value> start,
@@ -162,6 +163,8 @@ private:
     return t.tile(stream.getBody().getArgument(1 + p.state)).base;
   }
   Value spare(const MatrixProduct &p);
+  /// Is `step` the first one of this point, if that matters to a late product?
+  Value isFirst(const MatrixProduct &p, Value step);
   /// Rows read the early products of our turn, from the ring or one after the
   /// other from where they were computed again.
   void showScores(bool isAgain = false);

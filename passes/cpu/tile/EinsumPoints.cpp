@@ -58,16 +58,13 @@ Value EinsumEmitter::loadOperand(const Operand &operand, Value base, Type type,
     return t.load(type, base, offset);
   if (operand.isLast(lane)) {
     // What comes from memory is asked for a step before it is read, by lines.
-    constexpr int64_t intoSecondLevel = 2;
     int64_t piece = lanesReduced() ? repetition : place.column;
     int64_t perLine = vectorsPerLine(operand);
     if (tile.ahead && !isMask && piece % perLine == 0)
-      LLVM::Prefetch::create(
-          b,
+      b.prefetch(
           tile.rows
               ? b.gep(type, rowAt(b.add(coordinates[0], tile.ahead)), offset)
-              : b.gep(type, base, b.add(offset, tile.ahead)),
-          /*rw=*/0, intoSecondLevel, /*cache=*/1);
+              : b.gep(type, base, b.add(offset, tile.ahead)));
     return t.load(t.vectorOf(type), base, offset);
   }
   // Across rows: one load a lane, none beyond the last row.

@@ -137,8 +137,8 @@ static void lowerSplitStep(tile::KernelOp kernel, StreamSplit &split,
 }
 
 bool cpu::suitsMatrixUnit(tile::KernelOp kernel) {
-  // Of 48 KB; operands pass through the rest.
-  constexpr int64_t most = 40 << 10;
+  // The first cache; left operands pass it by.
+  constexpr int64_t most = 48 << 10;
   MatrixRoles roles(kernel);
   return roles.reason.empty() && !roles.isClassified &&
          MatrixStream::stepBytes(roles) <= most;
