@@ -35,7 +35,7 @@ int main(int argc, char **argv) {
       Bytes data[4];
       DLTensor tensors[4], *pointers[4];
       for (int i = 0; i < 4; ++i) {
-        data[i] = randomTensor(heads * keys * depth, isHalf);
+        data[i] = randomTensor(heads * keys * depth, isHalf, i + 1);
         tensors[i] = attn_tensor(data[i].data(),
                                  isHalf ? ATTN_DTYPE_BFLOAT : ATTN_DTYPE_FLOAT,
                                  isHalf ? 16 : 32, 4, shape);

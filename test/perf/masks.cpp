@@ -65,7 +65,7 @@ int main(int argc, char **argv) {
   Bytes data[4];
   DLTensor tensors[5], *pointers[5];
   for (int i = 0; i < 4; ++i)
-    data[i] = randomTensor(heads * keys * depth, false);
+    data[i] = randomTensor(heads * keys * depth, false, i + 1);
   for (int i = 0; i < 5; ++i) {
     tensors[i] = i == 3 ? attn_tensor(doc.data(), ATTN_DTYPE_INT, 32, 2, docShape)
                         : attn_tensor(data[i == 4 ? 3 : i].data(),

@@ -233,6 +233,8 @@ class OnnxRuntime:
             graph, opset_imports=[helper.make_opsetid("", 23)], ir_version=10)
         options = self.onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.threads
+        options.add_session_config_entry("session.intra_op.allow_spinning",
+                                         "0")
         try:
             session = self.onnxruntime.InferenceSession(
                 model.SerializeToString(), options,
