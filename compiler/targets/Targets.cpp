@@ -12,16 +12,16 @@ static constexpr llvm::StringLiteral linuxX86 = "x86_64-unknown-linux-gnu";
 
 // clang-format off
 static constexpr Target rows[] = {
-    // name, triple, cpu, tune, features, floats, registers, half, fma, avx512, bf16, amx,
+    // name, triple, cpu, tune, features, floats, registers, half, fma, avx512, bf16, vnni, amx,
     // vectorFlops, matrixFlops, gigahertz, gigabytes
     {"amx", linuxX86, "x86-64-v4", "sapphirerapids",
-     ATTN_FP16 ",+amx-tile,+amx-bf16,+amx-int8", 16, 32, true, true, true, true, true, 64, 1024, 2.0, 12},
+     ATTN_FP16 ",+amx-tile,+amx-bf16,+amx-int8", 16, 32, true, true, true, true, true, true, 64, 1024, 2.0, 12},
     {"avx512fp16", linuxX86, "x86-64-v4", "sapphirerapids",
-     ATTN_FP16, 16, 32, true, true, true, true, false, 64, 128, 2.0, 12},
-    {"x86-64-v4", linuxX86, "x86-64-v4", "icelake-server", "", 16, 32, true, true, true, false, false, 64, 64, 2.0, 12},
-    {"x86-64-v3", linuxX86, "x86-64-v3", "haswell", "", 8, 16, true, true, false, false, false, 32, 32, 3.0, 12},
-    {"x86-64", linuxX86, "x86-64", "generic", "", 4, 16, false, false, false, false, false, 8, 8, 3.0, 12},
-    {"aarch64", "aarch64-unknown-linux-gnu", "generic", "", "+neon", 4, 32, true, true, false, false, false, 16, 16, 2.6, 12},
+     ATTN_FP16, 16, 32, true, true, true, true, true, false, 64, 128, 2.0, 12},
+    {"x86-64-v4", linuxX86, "x86-64-v4", "icelake-server", "", 16, 32, true, true, true, false, false, false, 64, 64, 2.0, 12},
+    {"x86-64-v3", linuxX86, "x86-64-v3", "haswell", "", 8, 16, true, true, false, false, false, false, 32, 32, 3.0, 12},
+    {"x86-64", linuxX86, "x86-64", "generic", "", 4, 16, false, false, false, false, false, false, 8, 8, 3.0, 12},
+    {"aarch64", "aarch64-unknown-linux-gnu", "generic", "", "+neon", 4, 32, true, true, false, false, false, false, 16, 16, 2.6, 12},
 };
 // clang-format on
 
@@ -34,6 +34,7 @@ cpu::CpuTarget Target::forLowering() const {
   target.fma = fma;
   target.avx512 = avx512;
   target.avx512bf16 = avx512bf16;
+  target.avx512vnni = avx512vnni;
   target.amx = amx;
   return target;
 }

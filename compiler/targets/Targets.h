@@ -16,7 +16,7 @@ namespace attn {
 struct Target {
   llvm::StringLiteral name, triple, cpu, tune, features;
   unsigned vectorFloats, vectorRegisters;
-  bool halfInstructions, fma, avx512, avx512bf16, amx;
+  bool halfInstructions, fma, avx512, avx512bf16, avx512vnni, amx;
   /// Of one core, nominal, for rooflines: operations a cycle in f32 vectors and
   /// in the widest bf16 instruction, clock in GHz, memory in GB/s.
   unsigned vectorFlops, matrixFlops;

@@ -21,7 +21,8 @@ struct CpuTarget {
   unsigned vectorFloats = 4;
   /// Vector registers.
   unsigned vectorRegisters = 16;
-  bool fma = false, avx512 = false, avx512bf16 = false, amx = false;
+  bool fma = false, avx512 = false, avx512bf16 = false, avx512vnni = false,
+       amx = false;
   /// Steps are kernels of a GPU, see LowerCascade.h.
   bool gpu = false;
 };

@@ -234,6 +234,19 @@ Value EinsumEmitter::emitVariant(Value isFull, bool honourMasks) {
 }
 
 void EinsumEmitter::emit() {
+  if (auto found = findMultiples()) {
+    multiples = found;
+    Value fits = emitMultiples();
+    auto variant = [&] {
+      emitVariant({}, false);
+      return Values();
+    };
+    b.ifElse(fits, variant, [&] {
+      multiples.reset();
+      return variant();
+    });
+    return t.setTile(op.getResult(), result.tile);
+  }
   // Bounded conditions and masks are decided once a tile, not once a point.
   Value whole;
   bool anyMasked = false;

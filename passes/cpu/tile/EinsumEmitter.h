@@ -69,6 +69,19 @@ private:
   void emitReduceBlock();
   Values emitReduced(size_t next, Values sums, Value lanesInside);
 
+  /// Of a contraction in integers: the operands' numbers.
+  struct Multiples {
+    unsigned reals, codes;
+    int64_t rows, depth;
+    /// Memory of the reals as multiples, their lower 8 bits apart from the
+    /// others, and of each row's unit in f32.
+    Value upper = {}, lower = {}, units = {};
+  };
+  std::optional<Multiples> findMultiples();
+  Value emitMultiples();
+  Values emitIntegerSums();
+  Value withUnits(Value sum, Place place);
+
   /// How many vectors of an operand are a line of the cache.
   int64_t vectorsPerLine(const Operand &operand) const {
     int64_t bits = operand.tile.element.getIntOrFloatBitWidth();
@@ -109,12 +122,14 @@ private:
   llvm::SmallVector<int64_t> outer, reduced;
 
   // Where code is being emitted.
+  std::optional<Multiples> multiples;
   Value full;
   bool masked = false;
   Values at; // by dimension; of the block's first point
   int64_t rows = 1, columns = 1;
   int64_t repetition = 0; // of a loop's body
-  Cache shared;           // of a map, what does not move with outer ranks
+  int64_t vectorsPerLoad = 1;
+  Cache shared; // of a map, what does not move with outer ranks
 };
 
 } // namespace attn::cpu

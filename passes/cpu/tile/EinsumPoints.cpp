@@ -65,7 +65,8 @@ Value EinsumEmitter::loadOperand(const Operand &operand, Value base, Type type,
           tile.rows
               ? b.gep(type, rowAt(b.add(coordinates[0], tile.ahead)), offset)
               : b.gep(type, base, b.add(offset, tile.ahead)));
-    return t.load(t.vectorOf(type), base, offset);
+    return t.load(VectorType::get({t.lanes() * vectorsPerLoad}, type), base,
+                  offset);
   }
   // Across rows: one load a lane, none beyond the last row.
   Value lanes = b.real(t.vectorOf(b.getF32Type()), 0);

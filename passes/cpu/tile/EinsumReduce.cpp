@@ -134,6 +134,8 @@ void EinsumEmitter::emitReduceBlock() {
         body({r, c}, r * columns + c);
   };
   Values sums(rows * columns);
+  if (multiples)
+    return storeAcrossLanes(emitIntegerSums());
   each([&](Place place, size_t i) {
     sums[i] = init && !lanesReduced()
                   ? asAccumulator(loadOperand(*init, init->tile.base,
@@ -199,6 +201,8 @@ void EinsumEmitter::storeRun(Place place, Value whole, int64_t lane,
     auto picks = llvm::to_vector(llvm::seq(lane, lane + count));
     sum = vector::ShuffleOp::create(b, whole, whole, picks);
   }
+  if (multiples)
+    sum = withUnits(sum, place);
   if (init) {
     Type element = init->tile.element;
     Type type = count == 1 ? element : VectorType::get({count}, element);

@@ -255,7 +255,9 @@ void TileLowering::emitStream(tile::StreamOp stream) {
     lower = b.min(b.add(lower, b.mul(part->number, each)), upper);
     upper = b.min(b.add(lower, each), upper);
   }
+  auto outerLoop = streamLoop;
   loop(lower, upper, 1, [&](Value step) {
+    streamLoop = b.getInsertionBlock()->getParentOp();
     scalars.bindCoordinate(body.getArgument(0), step);
     full = b.bitAnd(b.compare(CmpIPredicate::sge, step, fullLower),
                     b.compare(CmpIPredicate::slt, step, fullUpper));
@@ -273,6 +275,7 @@ void TileLowering::emitStream(tile::StreamOp stream) {
     b.ifThen(some, emitStep);
   });
   full = outer;
+  streamLoop = outerLoop;
   scalars.setFull(full);
   finishStates(stream);
 }

@@ -36,6 +36,8 @@ public:
   TileRegion scalars;
   /// Inside a stream: i1, this step is in its full part. Else null.
   Value full;
+  /// Its loop; null outside.
+  mlir::Operation *streamLoop = nullptr;
 
   const Tile &tile(Value value) const { return tiles.find(value)->second; }
   void setTile(Value value, Tile tile) { tiles[value] = std::move(tile); }
