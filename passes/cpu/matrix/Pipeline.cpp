@@ -62,7 +62,7 @@ MatrixPipeline::Item MatrixPipeline::after(Item item) {
 /// Rows of more operations than this fill the time of half a quad by
 /// themselves: code is kept small where it does not matter which products they
 /// are beside.
-constexpr int64_t longRows = 800;
+constexpr int64_t longRows = 900;
 /// Operations of rows in line, longer ones are a loop.
 constexpr int64_t mostInLine = 1000;
 

@@ -76,9 +76,10 @@ std::optional<EinsumEmitter::Multiples> EinsumEmitter::findMultiples() {
 Value EinsumEmitter::emitMultiples() {
   {
     OpBuilder::InsertionGuard guard(b);
-    auto function = b.getInsertionBlock()
-                        ->getParentOp()
-                        ->getParentOfType<FunctionOpInterface>();
+    Operation *outside = b.getInsertionBlock()->getParentOp();
+    auto function = dyn_cast<FunctionOpInterface>(outside);
+    if (!function)
+      function = outside->getParentOfType<FunctionOpInterface>();
     b.setInsertionPointToStart(&function.getFunctionBody().front());
     auto take = [&](Type type, int64_t count) {
       return LLVM::AllocaOp::create(b, b.ptrType(), type, b.i64(count), 64);
