@@ -129,13 +129,17 @@ def Tile_EinsumOp : Tile_Op<"einsum", [
   let hasRegionVerifier = 1;
 }
 
-def Tile_StreamOp : Tile_Op<"stream", [SingleBlock, NoTerminator]> {
+def Tile_StreamOp
+    : Tile_Op<"stream", [SingleBlock, NoTerminator, AttrSizedOperandSegments]> {
   let summary = "a loop over an iterative rank with carried tiles";
   let description = [{
     For each step in [lower, upper), ascending, with the state so far; the body
     ends with `tile.yield` of the new state. In [fullLower, fullUpper) every
     `attn.map` of the body that carries the unit attribute `bounded` is true;
     back ends emit that part without them. An empty range leaves the state.
+
+    Of the streamed rank's points, none outside of [from, to) exists in any lane:
+    steps at the ends may leave them out, and need not.
 
     What a range cannot say, `classify` says a step at a time: from the step
     (i32) it yields two bools. Where the first is false the step has no points
@@ -147,12 +151,13 @@ def Tile_StreamOp : Tile_Op<"stream", [SingleBlock, NoTerminator]> {
     stream_c3: classify maps an i32 to two i1.
   }];
   let arguments = (ins StrAttr:$rank, I32:$lower, I32:$fullLower,
-                       I32:$fullUpper, I32:$upper,
-                       Variadic<Tile_TileType>:$init);
+                       I32:$fullUpper, I32:$upper, Optional<I32>:$from,
+                       Optional<I32>:$to, Variadic<Tile_TileType>:$init);
   let results = (outs Variadic<Tile_TileType>:$results);
   let regions = (region SizedRegion<1>:$body, MaxSizedRegion<1>:$classify);
   let assemblyFormat = [{
     $rank `in` $lower `,` $fullLower `,` $fullUpper `,` $upper
+    (`points` $from^ `,` $to)?
     `carry` `(` $init `)` $body (`classify` $classify^)? attr-dict
     `:` functional-type($init, $results)
   }];

@@ -12,8 +12,7 @@ Value BoundsBuilder::value(const LinearCondition &c, Rest rest, bool best) {
     result = e.map(Fn::sub, {result, e.integer(1)});
   if (c.lane != 0) {
     Value row = (c.lane > 0) == best ? laneHigh : laneLow;
-    result = e.map(
-        Fn::add, {result, e.map(Fn::mul, {row, e.integer(c.lane)})});
+    result = e.map(Fn::add, {result, e.map(Fn::mul, {row, e.integer(c.lane)})});
   }
   return result;
 }
@@ -33,18 +32,21 @@ void BoundsBuilder::require(const LinearCondition &c, Rest rest) {
   if (c.stream < 0) {
     // n <= floor(r / -stream): the last step that starts at or before it.
     Value last = e.map(Fn::floordiv, {r, e.integer(-c.stream)});
-    Value end = e.map(Fn::add, {e.map(Fn::floordiv, {last, e.integer(t)}),
-                                e.integer(1)});
+    Value end = e.map(
+        Fn::add, {e.map(Fn::floordiv, {last, e.integer(t)}), e.integer(1)});
     clamp(bounds.upper, Fn::min, end);
+    clamp(bounds.to, Fn::min, e.map(Fn::add, {last, e.integer(1)}));
   } else if (c.stream > 0) {
     // n >= ceil(-r / stream): the step that contains it.
     Value first = ceilDiv(e, e.map(Fn::neg, {r}), c.stream);
     clamp(bounds.lower, Fn::max, e.map(Fn::floordiv, {first, e.integer(t)}));
+    clamp(bounds.from, Fn::max, first);
   } else {
     // All steps or none: an end of 0 where r < 0.
-    Value sign = e.map(Fn::max, {e.map(Fn::min, {e.map(Fn::add, {r, e.integer(1)}),
-                                                 e.integer(1)}),
-                                 e.integer(0)});
+    Value sign = e.map(
+        Fn::max,
+        {e.map(Fn::min, {e.map(Fn::add, {r, e.integer(1)}), e.integer(1)}),
+         e.integer(0)});
     clamp(bounds.upper, Fn::min,
           e.map(Fn::mul, {sign, e.extent(ranks.stream)}));
   }
@@ -62,9 +64,10 @@ void BoundsBuilder::requireFull(const LinearCondition &c, Rest rest) {
     Value first = ceilDiv(e, e.map(Fn::neg, {r}), c.stream);
     clamp(bounds.fullLower, Fn::max, ceilDiv(e, first, t));
   } else {
-    Value sign = e.map(Fn::max, {e.map(Fn::min, {e.map(Fn::add, {r, e.integer(1)}),
-                                                 e.integer(1)}),
-                                 e.integer(0)});
+    Value sign = e.map(
+        Fn::max,
+        {e.map(Fn::min, {e.map(Fn::add, {r, e.integer(1)}), e.integer(1)}),
+         e.integer(0)});
     clamp(bounds.fullUpper, Fn::min,
           e.map(Fn::mul, {sign, e.extent(ranks.stream)}));
   }

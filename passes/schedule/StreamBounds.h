@@ -7,9 +7,10 @@
 namespace attn {
 
 /// Steps of a stream that have points, [lower, upper), and among them those
-/// whose points all exist, [fullLower, fullUpper). Scalars (i32) of the kernel.
+/// whose points all exist, [fullLower, fullUpper); points in [from, to) may
+/// exist, and no others. Scalars (i32) of the kernel.
 struct StreamBounds {
-  mlir::Value lower, fullLower, fullUpper, upper;
+  mlir::Value lower, fullLower, fullUpper, upper, from, to;
 };
 
 /// Narrows bounds by conditions that are linear in n and m. With T points a
@@ -23,8 +24,9 @@ public:
   BoundsBuilder(ExprBuilder &e, const KernelRanks &ranks, mlir::Value laneLow,
                 mlir::Value laneHigh)
       : e(e), ranks(ranks), laneLow(laneLow), laneHigh(laneHigh) {
-    bounds = {e.integer(0), e.integer(0), e.extent(ranks.stream),
-              e.extent(ranks.stream)};
+    mlir::Value steps = e.extent(ranks.stream);
+    mlir::Value points = e.map(Fn::mul, {steps, e.integer(ranks.tileSize)});
+    bounds = {e.integer(0), e.integer(0), steps, steps, e.integer(0), points};
   }
   /// Steps where the condition fails everywhere are left out.
   void require(const LinearCondition &c, Rest rest);

@@ -692,7 +692,8 @@ void Tiler::buildStream() {
       llvm::map_to_vector(init, [](Value v) { return v.getType(); });
   stream = tile::StreamOp::create(b, kernel.getLoc(), types, ranks.stream,
                                   bounds.lower, bounds.fullLower,
-                                  bounds.fullUpper, bounds.upper, init);
+                                  bounds.fullUpper, bounds.upper, bounds.from,
+                                  bounds.to, init);
   buildClassify();
   OpBuilder::InsertionGuard guard(b);
   SmallVector<Type> arguments{b.getI32Type()};

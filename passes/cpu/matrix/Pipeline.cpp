@@ -66,7 +66,8 @@ constexpr int64_t longRows = 900;
 /// Operations of rows in line, longer ones are a loop.
 constexpr int64_t mostInLine = 1000;
 
-void MatrixStream::rowsBeside(bool isFull, ArrayRef<Beside> products) {
+void MatrixStream::rowsBeside(bool isFull, Value step,
+                              ArrayRef<Beside> products) {
   RowPhase phase = rowPhase(lastPhase(), isFull, reference.has_value());
   const StepOrder &order = layout.order;
   Values start = phase.begin();
@@ -85,7 +86,7 @@ void MatrixStream::rowsBeside(bool isFull, ArrayRef<Beside> products) {
     halves = false;
     inLine = 1;
   }
-  auto rows = [&](Value at, Values carried) {
+  auto rowsThere = [&](Value at, Values carried) {
     for (int64_t i = 0; i < inLine; ++i) {
       Value pair = b.add(at, b.i64(i));
       if (i == 0 || Ring::rows / 2 % order.pairs)
@@ -93,6 +94,25 @@ void MatrixStream::rowsBeside(bool isFull, ArrayRef<Beside> products) {
       carried = phase.pair(pair, carried);
     }
     return carried;
+  };
+  // Where none of several rows is there, products get nothing of them.
+  Range range = rangeAt(b, point);
+  Value begin = b.mul(step, b.i64(roles.rows));
+  auto rows = [&](Value at, Values carried) {
+    if (isFull)
+      return rowsThere(at, std::move(carried));
+    Value first = b.add(begin, b.mul(at, b.i64(2)));
+    Value isThere =
+        b.bitAnd(b.compare(CmpIPredicate::slt, first, range.to),
+                 b.compare(CmpIPredicate::sgt, b.add(first, b.i64(2 * inLine)),
+                           range.from));
+    return b.ifElse(
+        isThere, [&] { return rowsThere(at, carried); },
+        [&] {
+          for (int64_t i = 0; i < inLine; ++i)
+            phase.absentPair(b.add(at, b.i64(i)));
+          return carried;
+        });
   };
   auto round = [&](Value number, ValueRange in) {
     Values sums(in);
@@ -188,7 +208,7 @@ void MatrixPipeline::emitStep(Value turn, Item before, Item item, Item next,
   } else {
     now.untilLastPhase();
   }
-  now.byFull([&](bool isFull) { now.rowsBeside(isFull, products); });
+  now.byFull([&](bool isFull) { now.rowsBeside(isFull, item.step, products); });
   now.emitAll(roles.lastOps);
   for (const MatrixStream::Beside &x : products)
     if (x.product->isLate) {

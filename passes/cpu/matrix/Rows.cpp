@@ -297,6 +297,15 @@ Value RowPhase::combine(tile::EinsumOp op, Value sum, const Scalar &point) {
 // Rows
 //===----------------------------------------------------------------------===//
 
+/// A zero of its own says that a point is absent.
+constexpr double absentFactor = -0.0;
+
+void RowPhase::storeFactors(Value words, Value place, Value pair,
+                            int64_t vector) {
+  t.store(words, place,
+          b.add(b.mul(pair, b.i64(roles.lanes)), b.i64(vector * t.lanes())));
+}
+
 RowPhase::Values RowPhase::pair(Value pair, Values sums) {
   known.clear();
   rowAt[0] = b.mul(pair, b.i64(2));
@@ -308,16 +317,13 @@ RowPhase::Values RowPhase::pair(Value pair, Values sums) {
       for (int64_t row = 0; row < 2; ++row) {
         Scalar point = element(product->right, row, vector);
         Value x = b.splat(point.value, t.vectorOf(b.getF32Type()));
-        // A zero of its own says that the point is absent.
         Value present = simplifiedFlag(b.both(point.present, {}));
         bool free = !present ||
                     (full && isZeroWhenAbsent(point.value, present, isAbove));
         values[row] =
-            free ? x : b.select(present, x, b.real(x.getType(), -0.0));
+            free ? x : b.select(present, x, b.real(x.getType(), absentFactor));
       }
-      Value offset =
-          b.add(b.mul(pair, b.i64(roles.lanes)), b.i64(vector * t.lanes()));
-      t.store(packPair(b, values[0], values[1]), place, offset);
+      storeFactors(packPair(b, values[0], values[1]), place, pair, vector);
     }
     for (auto [number, op] : llvm::enumerate(phase.reductions)) {
       Value &sum = sums[number * vectors + vector];
@@ -326,6 +332,13 @@ RowPhase::Values RowPhase::pair(Value pair, Values sums) {
   }
   known.clear();
   return sums;
+}
+
+void RowPhase::absentPair(Value pair) {
+  Value none = b.real(t.vectorOf(b.getF32Type()), absentFactor);
+  for (Value place : factorAt)
+    for (int64_t vector = 0; vector < vectors; ++vector)
+      storeFactors(packPair(b, none, none), place, pair, vector);
 }
 
 int64_t RowPhase::sizeOfPair(Values sums) {

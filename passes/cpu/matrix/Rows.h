@@ -35,6 +35,8 @@ public:
   Values begin();
   /// Rows 2 * pair and the next one.
   Values pair(Value pair, Values sums);
+  /// Rows 2 * pair and the next one, which nothing is in.
+  void absentPair(Value pair);
   /// Pairs [low, high) in a loop; `before` each is called.
   Values pairs(Value low, Value high, Values sums,
                llvm::function_ref<void(Value)> before);
@@ -70,6 +72,7 @@ private:
   Scalar load(Value tile, int64_t row, int64_t vector);
   Scalar evaluate(tile::EinsumOp op, int64_t row, int64_t vector);
   void share(Value tile);
+  void storeFactors(Value words, Value place, Value pair, int64_t vector);
   Value combine(tile::EinsumOp op, Value sum, const Scalar &point);
   Value combinePair(tile::EinsumOp op, const Carried &form, Value sum,
                     int64_t vector);

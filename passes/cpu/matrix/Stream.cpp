@@ -14,7 +14,7 @@ using arith::CmpIPredicate;
 //===----------------------------------------------------------------------===//
 
 /// Of the ranges that start() leaves at a point.
-constexpr int64_t rangeBytes = 4 * 8;
+constexpr int64_t rangeBytes = 6 * 8;
 
 MatrixStream::Layout::Layout(const MatrixRoles &roles) : order(roles) {
   auto takeOf = [](int64_t &bytes, int64_t size) {
@@ -340,10 +340,10 @@ std::pair<Value, Value> MatrixStream::range() {
 }
 
 MatrixStream::Range MatrixStream::rangeAt(CodeBuilder &b, Value point) {
-  Value values[4];
-  for (int64_t i = 0; i < 4; ++i)
-    values[i] = b.load(b.getI64Type(), b.gep(b.getI64Type(), point, i));
-  return {values[0], values[1], values[2], values[3]};
+  Value values[6];
+  for (auto [i, value] : llvm::enumerate(values))
+    value = b.load(b.getI64Type(), b.gep(b.getI64Type(), point, int64_t(i)));
+  return {values[0], values[1], values[2], values[3], values[4], values[5]};
 }
 
 std::pair<Value, Value> MatrixStream::start() {
@@ -377,10 +377,15 @@ std::pair<Value, Value> MatrixStream::start() {
   t.startStates(stream);
   prepare();
   auto [low, high] = range();
-  Value values[4] = {low, high, t.integer(stream.getFullLower()),
-                     t.integer(stream.getFullUpper())};
-  for (int64_t i = 0; i < 4; ++i)
-    b.store(values[i], b.gep(b.getI64Type(), point, i));
+  Value from = stream.getFrom(), to = stream.getTo();
+  Value values[] = {low,
+                    high,
+                    t.integer(stream.getFullLower()),
+                    t.integer(stream.getFullUpper()),
+                    from ? t.integer(from) : b.i64(0),
+                    to ? t.integer(to) : b.mul(high, b.i64(roles.rows))};
+  for (auto [i, value] : llvm::enumerate(values))
+    b.store(value, b.gep(b.getI64Type(), point, int64_t(i)));
   // Nobody else sets the sums of a point without steps.
   b.ifThen(b.compare(CmpIPredicate::sge, low, high), [&] {
     for (const MatrixProduct &p : roles.products)

@@ -34,6 +34,7 @@ public:
   /// The ranges that start() left at `point`.
   struct Range {
     Value low, high, fullLow, fullHigh; // steps; those whose points are there
+    Value from, to;                     // of rows that may be there
   };
   static Range rangeAt(CodeBuilder &b, Value point);
   /// The tiles are where another piece of code for the same point left them.
@@ -77,7 +78,7 @@ private:
   };
   /// The last phase of rows, a few instructions of products and of rows in
   /// turn.
-  void rowsBeside(bool isFull, llvm::ArrayRef<Beside> products);
+  void rowsBeside(bool isFull, Value step, llvm::ArrayRef<Beside> products);
 
   /// Tiles of the body have one place, whichever step they are of.
   void placeTiles();

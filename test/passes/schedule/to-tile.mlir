@@ -7,7 +7,7 @@
 // CHECK: attn.map{{ +}}min
 // CHECK: tile.load %Q
 // CHECK: -> <["d", "m0"] [-1, 64], f32>
-// CHECK: tile.stream "n1" in
+// CHECK: tile.stream "n1" in {{.*}} points %
 // CHECK: tile.load %K
 // The contraction is a plain product: beyond the extent nobody reads it.
 // CHECK: reduce <sum> ["d"]
