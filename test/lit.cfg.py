@@ -35,6 +35,7 @@ for feature, tool in (
     ("chromium", "chromium"),
     ("aarch64-linux-gnu", "aarch64-linux-gnu-g++"),
     ("qemu-aarch64", "qemu-aarch64"),
+    ("gpu", "nvidia-smi"),
 ):
     if shutil.which(tool):
         config.available_features.add(feature)

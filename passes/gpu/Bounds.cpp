@@ -115,10 +115,13 @@ void Fragments::decideBounds(FastRegion &code, Block &block,
       it->second = bound;
     }
     if (it->second)
-      code.decide(op, b.compare(it->second->isUpper ? CmpIPredicate::sge
-                                                    : CmpIPredicate::sle,
-                                it->second->limit,
-                                b.i32(columnNumber(point.second))));
+      code.decide(
+          op, {b.compare(it->second->isUpper ? CmpIPredicate::sge
+                                             : CmpIPredicate::sle,
+                         it->second->limit, b.i32(columnNumber(point.second))),
+               {},
+               {},
+               true});
   }
 }
 

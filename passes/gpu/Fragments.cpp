@@ -41,27 +41,46 @@ void Fragments::bindCoordinates(FastRegion &code, Block &block,
   }
 }
 
-Scalar Fragments::emitRegion(Region &region, tile::TileType space,
-                             StringAttr reduced, ValueRange operands,
-                             Point point) {
+Fragments::PointMap Fragments::mapOf(tile::EinsumOp op) const {
+  SmallVector<StringAttr> ranks(op.getResult().getType().getRanks());
+  if (!op.getReduced().empty())
+    ranks.push_back(cast<StringAttr>(op.getReduced()[0]));
+  return {&op.getMap().front(), ranks, op.getTiles(), {}};
+}
+
+Scalar Fragments::emitPoint(const PointMap &map, Point point, Value result) {
   FastRegion code(b, outside, b.getF32Type(), full);
-  code.setFinite(&finite);
-  code.capture(surroundings(), region);
-  Block &block = region.front();
-  SmallVector<StringAttr> ranks(space.getRanks());
-  if (reduced)
-    ranks.push_back(reduced);
-  bindCoordinates(code, block, ranks, point);
-  for (auto [argument, operand] :
-       llvm::zip(block.getArguments().drop_front(ranks.size()), operands))
+  code.setFinite(&small);
+  code.capture(surroundings(), *map.block->getParent());
+  bindCoordinates(code, *map.block, map.ranks, point);
+  for (auto [argument, tile] : llvm::zip(
+           map.block->getArguments().drop_front(map.ranks.size()), map.tiles))
     if (!argument.use_empty())
-      code.bind(argument, element(operand, point));
-  decideBounds(code, block, ranks, point);
+      code.bind(argument, element(tile, point));
+  decideBounds(code, *map.block, map.ranks, point);
+  for (auto &[operation, scalars] : map.decided)
+    code.decide(operation, scalars.lookup(point));
   auto join = [&](Value flag) { return joinBounds(flag); };
   code.setJoin(join);
-  Scalar result = code.settled(code.emit(block).front());
-  result.present = joinBounds(result.present);
-  return told(b, result);
+  // What the result is made of, as far as it is not decided.
+  llvm::SmallPtrSet<Operation *, 32> needed;
+  SmallVector<Value> work{result};
+  while (!work.empty()) {
+    Operation *def = work.pop_back_val().getDefiningOp();
+    if (def && def->getBlock() == map.block && needed.insert(def).second &&
+        !code.isDecided(def))
+      llvm::append_range(work, def->getOperands());
+  }
+  for (Operation &op : *map.block)
+    if (needed.contains(&op))
+      code.emit(&op);
+  Scalar scalar = code.settled(code.lookup(result));
+  scalar.present = joinBounds(scalar.present);
+  return told(b, scalar);
+}
+
+Scalar Fragments::emitPoint(const PointMap &map, Point point) {
+  return emitPoint(map, point, map.block->getTerminator()->getOperand(0));
 }
 
 /// Compiled code computes in the tile's element type.
@@ -71,18 +90,39 @@ static Value convertTo(CodeBuilder &b, Value value, Type element) {
              : b.convert(value, element);
 }
 
+/// One before it that computes the same; null: there is none.
+static tile::EinsumOp twinOf(tile::EinsumOp op) {
+  for (auto other : op->getBlock()->getOps<tile::EinsumOp>()) {
+    if (other == op)
+      break;
+    if (OperationEquivalence::isEquivalentTo(
+            other, op, OperationEquivalence::IgnoreLocations))
+      return other;
+  }
+  return {};
+}
+
 void Fragments::emitEinsum(tile::EinsumOp op) {
+  if (tile::EinsumOp twin = twinOf(op)) {
+    Registers same = tiles.find(twin.getResult())->second;
+    tiles[op.getResult()] = std::move(same);
+    return;
+  }
   Registers result{op.getResult().getType(), {}, {}};
   Shape shape = shapeOf(result.type);
-  for (int64_t i = 0; i < shape.count(); ++i) {
-    Scalar value = emitRegion(op.getMap(), result.type, {}, op.getTiles(),
-                              {shape.lane(i), shape.column(i)});
+  SmallVector<Point> points;
+  for (int64_t i = 0; i < shape.count(); ++i)
+    points.push_back({shape.lane(i), shape.column(i)});
+  PointMap map = mapOf(op);
+  decideShifts(map, points);
+  for (Point point : points) {
+    Scalar value = emitPoint(map, point);
     result.values.push_back(
         convertTo(b, value.value, result.type.getElementType()));
     if (result.type.getMasked())
       result.present.push_back(b.both(value.present, {}));
   }
-  tiles[op.getResult()] = result;
+  tiles[op.getResult()] = std::move(result);
 }
 
 void Fragments::emitReduction(tile::EinsumOp op) {
@@ -93,11 +133,16 @@ void Fragments::emitReduction(tile::EinsumOp op) {
                            : cast<StringAttr>(op.getReduced()[0]);
   int64_t columns =
       reduced ? op.getReducedSizes()[0] / 4 / partsOf(reduced) : 1;
+  SmallVector<Point> all;
+  for (int64_t lane = 0; lane < shape.count(); ++lane)
+    for (int64_t column = 0; column < columns; ++column)
+      all.push_back({lane, column});
+  PointMap map = mapOf(op);
+  decideShifts(map, all);
   for (int64_t lane = 0; lane < shape.count(); ++lane) {
     SmallVector<Scalar> points;
     for (int64_t column = 0; column < columns; ++column)
-      points.push_back(emitRegion(op.getMap(), result.type, reduced,
-                                  op.getTiles(), {lane, column}));
+      points.push_back(emitPoint(map, {lane, column}));
     Value sum =
         reducePoints(b, *op.getMonoid(), points, result.type.getElementType());
     if (reduced && meetsAtOnce(op))

@@ -54,9 +54,6 @@ protected:
 
   Shape shapeOf(tile::TileType type) const;
   cpu::Scalar element(Value tile, Point point);
-  cpu::Scalar emitRegion(mlir::Region &region, tile::TileType space,
-                         mlir::StringAttr reduced, mlir::ValueRange tiles,
-                         Point point);
   void emitEinsum(tile::EinsumOp op);
   void emitReduction(tile::EinsumOp op);
   void emitLoad(tile::LoadOp op);
@@ -76,6 +73,8 @@ protected:
   virtual Value partBegin(mlir::StringAttr rank) const { return {}; }
   /// Do the threads that share a lane combine their points at once?
   virtual bool meetsAtOnce(tile::EinsumOp op) const { return true; }
+  /// Does a branch come before the einsum?
+  bool isGuarded(tile::EinsumOp op) const;
   /// Has the tile this lane of the thread? Null: all of them.
   virtual Value hasLane(int64_t lane) { return {}; }
 
@@ -104,10 +103,43 @@ protected:
   Value firstLane, firstColumn; // i32, of this thread
   Value full;                   // what `bounded` maps are told
   bool sliceIsInside = false;   // known of all points of slices
-  llvm::DenseSet<Value> finite; // registers known to be
+  /// Registers whose values are known to be no more than that, or less.
+  llvm::DenseSet<Value> small;
+  static constexpr double smallValue = 4096;
+  /// What is done about huge values in exponents of differences (Shifts.cpp):
+  /// a branch, unless they are known to be small; a subtraction of its own,
+  /// likewise; nothing.
+  enum class Shifts { guarded, exact, fused };
+  Shifts shifting = Shifts::guarded;
   llvm::DenseMap<Value, Registers> tiles;
 
 private:
+  /// What an einsum computes of each point of its tiles.
+  struct PointMap {
+    mlir::Block *block;
+    llvm::SmallVector<mlir::StringAttr> ranks; // the reduced one last
+    mlir::ValueRange tiles;
+    /// Operations whose results are known before the points are computed.
+    llvm::SmallVector<
+        std::pair<mlir::Operation *, llvm::DenseMap<Point, cpu::Scalar>>>
+        decided;
+  };
+  PointMap mapOf(tile::EinsumOp op) const;
+  cpu::Scalar emitPoint(const PointMap &map, Point point);
+  /// As far as `result`.
+  cpu::Scalar emitPoint(const PointMap &map, Point point, Value result);
+  /// The differences that exponents are made of (Shifts.cpp).
+  void decideShifts(PointMap &map, llvm::ArrayRef<Point> points);
+  llvm::SmallVector<MapOp> shiftsOf(const PointMap &map) const;
+  /// factor * x - y of some points, and what stands for x and y in their
+  /// exponents.
+  struct Shift {
+    Values x, y, safeX, safeY;
+    llvm::SmallVector<double> factors;
+    mlir::Block *block = nullptr;
+  };
+  const Shift &guard(Shift shift);
+
   /// The column c places behind the thread's first one: c <= limit, or
   /// limit <= c (Bounds.cpp).
   struct ColumnBound {
@@ -139,6 +171,7 @@ private:
                    const cpu::Storage &s, Value &inside);
 
   llvm::DenseMap<mlir::Operation *, Values> slices; // as fetched
+  std::vector<Shift> shifts;                        // of one block
   /// Limits that are emitted in a block.
   struct Bounds {
     mlir::Block *block = nullptr;

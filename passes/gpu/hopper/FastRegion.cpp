@@ -12,12 +12,12 @@ using namespace attn::cpu;
 
 constexpr double log2e = 1.44269504088896340736;
 
-/// x * factor; of a difference by one fused operation, the part that is
-/// subtracted scaled by itself, once for all that share it.
-static Value scaled(CodeBuilder &b, Value x, double factor) {
+/// x * factor; of a difference that may be `fused` by one operation, the part
+/// that is subtracted scaled by itself, once for all that share it.
+static Value scaled(CodeBuilder &b, Value x, double factor, bool fused) {
   Type f32 = b.getF32Type();
   auto difference = x.getDefiningOp<arith::SubFOp>();
-  if (!difference)
+  if (!difference || !fused)
     return b.mul(x, b.real(f32, factor));
   Value left = difference.getLhs();
   double leftFactor = factor;
@@ -90,8 +90,8 @@ bool gpu::asksAboveMinusInfinity(MapOp op) {
 
 Scalar gpu::FastRegion::emitMap(MapOp op) {
   Fn fn = op.getFn();
-  if (Value flag = decided.lookup(op))
-    return {flag, {}, {}, true};
+  if (auto known = decided.find(op); known != decided.end())
+    return known->second;
   if (finite && asksAboveMinusInfinity(op)) {
     Scalar x = lookup(op.getOperand(0));
     auto [part, factor] = positiveMultiple(x.value);
@@ -116,14 +116,18 @@ Scalar gpu::FastRegion::emitMap(MapOp op) {
   y = settled(y);
   if (!x.value.getType().isF32() || !y.value.getType().isF32())
     return TileRegion::emitMap(op);
+  Value from = op.getOperand(0);
+  while (auto where = from.getDefiningOp<WhereOp>())
+    from = where.getValue();
+  bool fused = decided.contains(from.getDefiningOp());
   Scalar result;
   result.present = quotient ? b.both(x.present, y.present) : x.present;
   switch (fn) {
   case Fn::exp:
-    result.value = fastExp2(b, scaled(b, x.value, log2e));
+    result.value = fastExp2(b, scaled(b, x.value, log2e, fused));
     break;
   case Fn::exp2:
-    result.value = fastExp2(b, scaled(b, x.value, 1));
+    result.value = fastExp2(b, scaled(b, x.value, 1, fused));
     break;
   case Fn::tanh:
     result.value = hyperbolicTangent(b, x.value);

@@ -22,8 +22,10 @@ public:
   void setJoin(llvm::function_ref<mlir::Value(mlir::Value)> shorter) {
     join = shorter;
   }
-  /// What a map is, for the next time that it is emitted.
-  void decide(MapOp op, mlir::Value flag) { decided[op] = flag; }
+  /// What a map is, for the next time that it is emitted. Exponents of decided
+  /// differences are fused operations.
+  void decide(mlir::Operation *op, cpu::Scalar value) { decided[op] = value; }
+  bool isDecided(mlir::Operation *op) const { return decided.contains(op); }
 
 protected:
   cpu::Scalar emitMap(MapOp op) override;
@@ -33,7 +35,7 @@ protected:
 private:
   const llvm::DenseSet<mlir::Value> *finite = nullptr;
   llvm::function_ref<mlir::Value(mlir::Value)> join;
-  llvm::DenseMap<mlir::Operation *, mlir::Value> decided;
+  llvm::DenseMap<mlir::Operation *, cpu::Scalar> decided;
 };
 
 /// x != -inf?

@@ -47,12 +47,15 @@ Value gpu::combine(CodeBuilder &b, Reduce kind, Value x, Value y) {
 // What absence implies
 //===----------------------------------------------------------------------===//
 
-/// Never -inf: `v == -inf ? c : v`, and positive multiples of it.
-static bool isAboveMinusInfinity(Value value) {
+bool gpu::isAboveMinusInfinity(Value value) {
   if (auto product = value.getDefiningOp<arith::MulFOp>())
     return constantReal(product.getRhs()).value_or(0) > 0 &&
-           isAboveMinusInfinity(product.getLhs());
+           gpu::isAboveMinusInfinity(product.getLhs());
   auto select = value.getDefiningOp<arith::SelectOp>();
+  if (select &&
+      std::isfinite(constantReal(select.getTrueValue()).value_or(INFINITY)) &&
+      isAboveMinusInfinity(select.getFalseValue()))
+    return true;
   auto test = select ? select.getCondition().getDefiningOp<arith::CmpFOp>()
                      : arith::CmpFOp();
   return test && test.getPredicate() == CmpFPredicate::OEQ &&

@@ -18,6 +18,10 @@ mlir::Value reducePoints(cpu::CodeBuilder &b, Reduce kind,
 /// Over the four threads that share a lane of the tile.
 mlir::Value reduceAcross(cpu::CodeBuilder &b, Reduce kind, mlir::Value value);
 
+/// Never -inf: `v == -inf ? c : v`, positive multiples of it, and the choice
+/// between constants and such.
+bool isAboveMinusInfinity(mlir::Value value);
+
 /// Are the two the same pure code of the same values?
 bool isSame(mlir::Value x, mlir::Value y, int depth = 8);
 

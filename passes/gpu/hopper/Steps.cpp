@@ -6,15 +6,17 @@
 //   when the first have ended: what lies between, of step j;
 //   when the last have ended: round their operands, repair their states.
 // ptxas moves the second wait up as far as it can: no further than behind the
-// first reduction (keepBehind), or the scores' masks and maximum, which need no
-// exponential, would wait for products that they could run under.
-// Registers that a running product reads are written by conversions behind the
-// wait alone: ptxas takes anything else for a reason to run one at a time.
+// first reduction (a guard's branch, or keepBehind), or the scores' masks and
+// maximum, which need no exponential, would wait for products that they could
+// run under. Registers that a running product reads are written by conversions
+// behind the wait alone: ptxas takes anything else for a reason to run one at a
+// time.
 //===----------------------------------------------------------------------===//
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
 #include "passes/gpu/hopper/Reduce.h"
 #include "passes/gpu/hopper/Warpgroups.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace attn;
@@ -269,18 +271,22 @@ gpu::Values WarpgroupLowering::eitherStep(Value isFull, const Step &step,
       [&] { return body({step.step, step.count, false}, carried); });
 }
 
-/// x * 0 is NaN where x is not finite.
-Value WarpgroupLowering::areFinite(ArrayRef<Value> values) {
-  Value zero = b.real(b.getF32Type(), 0);
-  Values sums(std::min<size_t>(values.size(), 4), zero);
+/// Sums of multiples that overflow where a value is not small, and where
+/// several are half of that.
+Value WarpgroupLowering::areSmall(ArrayRef<Value> values) {
+  Type f32 = b.getF32Type();
+  Value factor = b.real(f32, std::ldexp(1, 129) / smallValue);
+  Values sums(std::min<size_t>(values.size(), 4), b.real(f32, 0));
   for (auto [i, value] : llvm::enumerate(values)) {
     Value &sum = sums[i % sums.size()];
-    sum = math::FmaOp::create(b, value, zero, sum);
+    sum = math::FmaOp::create(b, value, factor, sum);
   }
-  Value all = zero;
+  Value all = b.real(f32, 0);
   for (Value sum : sums)
     all = b.add(all, sum);
-  Value mine = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, all, zero);
+  Value mine = arith::CmpFOp::create(b, arith::CmpFPredicate::OLT,
+                                     math::AbsFOp::create(b, all),
+                                     b.real(f32, INFINITY));
   return intrinsic(b, "llvm.nvvm.vote.all.sync", b.getI1Type(),
                    {b.i32(-1), mine});
 }
@@ -341,6 +347,35 @@ gpu::Values WarpgroupLowering::afterStep() {
   return result;
 }
 
+/// What lies between the first products and the last ones, in the order in
+/// which it is emitted; `guardsFirst`: what a guard (Shifts.cpp) asks for comes
+/// at once behind the first reduction.
+SmallVector<Operation *> WarpgroupLowering::between(Block &body,
+                                                    bool guardsFirst) const {
+  const Overlap &overlap = roles.overlap;
+  llvm::SetVector<Operation *> order;
+  std::function<void(Operation *)> add = [&](Operation *op) {
+    if (!op || op->getBlock() != &body || overlap.contains(op) ||
+        overlap.late.contains(op) || isa<tile::YieldOp>(op) ||
+        order.contains(op))
+      return;
+    for (Value operand : op->getOperands())
+      add(operand.getDefiningOp());
+    order.insert(op);
+  };
+  for (Operation &op : body) {
+    add(&op);
+    if (!guardsFirst || overlap.reduction != &op)
+      continue;
+    for (auto einsum : body.getOps<tile::EinsumOp>())
+      if (isGuarded(einsum)) {
+        add(einsum);
+        break;
+      }
+  }
+  return order.takeVector();
+}
+
 /// Carried: the states, then the operands of the last products.
 gpu::Values WarpgroupLowering::overlappedStep(const Step &step,
                                               ValueRange carried) {
@@ -390,20 +425,9 @@ gpu::Values WarpgroupLowering::overlappedStep(const Step &step,
     if (uses(load, overlap.leading) && !uses(load, overlap.trailing))
       release(load, step.count);
   auto finish = [&] {
-    for (Operation &op : body) {
-      if (overlap.late.contains(&op) || overlap.contains(&op))
-        continue;
-      emitOperation(op);
-      // Not behind the question of products, nor with more sums than 128
-      // columns, which leave no registers (d=256, 16k keys: 679 TFLOP/s with
-      // it, 733 without); nor where three warpgroups share the matrix unit:
-      // one's wait is another's turn (d=64: 458 and 533).
-      bool hasRoom = !step.mayBeFull && last.size() <= 64;
-      if (!isFirstStep && hasRoom && roles.lanes <= 128 &&
-          overlap.reduction == &op)
-        keepBehind(b, tiles.find(op.getResult(0))->second.values);
-    }
-    if (!isFirstStep) {
+    bool isRunning = !isFirstStep;
+    auto waitLast = [&] {
+      isRunning = false;
       Values ended = waitProducts(b, 0, last);
       ArrayRef<Value> rest = ended;
       for (tile::EinsumOp op : overlap.trailing) {
@@ -414,18 +438,38 @@ gpu::Values WarpgroupLowering::overlappedStep(const Step &step,
       for (const SharedLoad &load : roles.loads)
         if (uses(load, overlap.trailing))
           release(load, before);
+    };
+    // Not behind the question of products, nor with more sums than 128
+    // columns, which leave no registers (d=256, 16k keys: 679 TFLOP/s with
+    // it, 733 without); nor where three warpgroups share the matrix unit:
+    // one's wait is another's turn (d=64: 458 and 533).
+    bool staysBehind =
+        !step.mayBeFull && last.size() <= 64 && roles.lanes <= 128;
+    bool branches = llvm::any_of(body.getOps<tile::EinsumOp>(),
+                                 [&](auto op) { return isGuarded(op); });
+    for (Operation *op : between(body, /*guardsFirst=*/!staysBehind)) {
+      emitOperation(*op);
+      if (!isRunning || overlap.reduction != op)
+        continue;
+      // The wait does not move beyond a guard's branch.
+      if (staysBehind && !branches)
+        keepBehind(b, tiles.find(op->getResult(0))->second.values);
+      else if (!staysBehind && branches)
+        waitLast();
     }
+    if (isRunning)
+      waitLast();
     return dropUnused(*b.getInsertionBlock(), afterStep());
   };
   if (!step.mayBeFull)
     return finish();
   return b.ifElse(
-      b.bitAnd(step.mayBeFull, areFinite(first)),
+      b.bitAnd(step.mayBeFull, areSmall(first)),
       [&] {
         setFull(true);
-        finite.insert(first.begin(), first.end());
+        small.insert(first.begin(), first.end());
         Values result = finish();
-        finite.clear();
+        small.clear();
         return result;
       },
       [&] {

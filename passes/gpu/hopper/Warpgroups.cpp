@@ -39,7 +39,16 @@ WarpgroupLowering::WarpgroupLowering(CodeBuilder &b, TileSurroundings &outside,
                                      tile::KernelOp kernel, const Roles &roles,
                                      const SharedLayout &layout, Work work)
     : Fragments(b, outside, roles.lane), kernel(kernel), roles(roles),
-      layout(layout), work(work) {}
+      layout(layout), work(work) {
+  // Steps that are asked about their products have no registers to spare.
+  // Where three warpgroups share the matrix unit, the exponentials of one lane
+  // run together with the maximum of the other, which a branch would prevent
+  // (d=64, 16k keys: 508 TFLOP/s with it, 530 without).
+  if (roles.asksProducts)
+    shifting = Shifts::exact;
+  else if (roles.lanes > 128)
+    shifting = Shifts::fused;
+}
 
 //===----------------------------------------------------------------------===//
 // Shared memory

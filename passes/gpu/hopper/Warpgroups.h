@@ -100,7 +100,7 @@ private:
     Value step, count; // i32; the latter: of the rings
     bool full = false;
     /// i1; null: `full` says it. Then the step is full where this holds and
-    /// the products that it asks are finite, too (Roles::asksProducts).
+    /// the products that it asks are small, too (Roles::asksProducts).
     Value mayBeFull = {};
   };
   using StepBody = llvm::function_ref<Values(const Step &, mlir::ValueRange)>;
@@ -110,8 +110,8 @@ private:
   /// `body` of a step that is full where the flag says so.
   Values eitherStep(Value isFull, const Step &step, mlir::ValueRange carried,
                     StepBody body);
-  /// Are all values finite, in all threads of the warp?
-  Value areFinite(mlir::ArrayRef<Value> values);
+  /// Are all values small, in all threads of the warp?
+  Value areSmall(mlir::ArrayRef<Value> values);
   void bindStep(Value step);
   llvm::SmallVector<tile::LoadOp> slicedLoads() const;
   /// Do reads of a step decide whether it is full?
@@ -121,6 +121,8 @@ private:
   Values forSteps(Value from, mlir::ValueRange carried, StepBody body);
   Values forClassifiedSteps(mlir::ValueRange carried, StepBody body);
   Values emitOverlapped(const Values &before);
+  llvm::SmallVector<mlir::Operation *> between(mlir::Block &body,
+                                               bool guardsFirst) const;
   Values overlappedStep(const Step &step, mlir::ValueRange carried);
   Values plainStep(const Step &step, mlir::ValueRange carried);
   Values afterStep();
