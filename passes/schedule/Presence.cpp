@@ -188,9 +188,9 @@ PresenceConditions::linearForm(Value value) {
   for (Value operand : def->getOperands()) {
     if (isa<NamedTensorType>(operand.getType())) {
       // What this kernel computes is not known before its loop.
-      isTensorFree &= !operand.getDefiningOp() ||
-                      operand.getDefiningOp()->getParentOp() !=
-                          def->getParentOp()->getParentOp();
+      isTensorFree &=
+          !operand.getDefiningOp() || operand.getDefiningOp()->getParentOp() !=
+                                          def->getParentOp()->getParentOp();
       continue;
     }
     auto linear = linearForm(operand);
@@ -226,8 +226,23 @@ PresenceConditions::linearForm(Value value) {
   return std::nullopt;
 }
 
-SmallVector<LinearCondition> PresenceConditions::linear(Value condition) {
+SmallVector<LinearClause> PresenceConditions::linear(Value condition) {
   auto map = condition.getDefiningOp<MapOp>();
+  if (map && map.getFn() == Fn::or_) {
+    LinearClause any;
+    for (Value operand : map.getOperands()) {
+      SmallVector<LinearClause> all = linear(operand);
+      if (all.size() != 1)
+        return {};
+      llvm::append_range(any, all.front());
+    }
+    auto isOneWay = [&](const LinearCondition &c) {
+      return c.stream && (c.stream < 0) == (any.front().stream < 0);
+    };
+    if (!llvm::all_of(any, isOneWay))
+      return {};
+    return {any};
+  }
   if (!map || map.getNumOperands() != 2 ||
       !map.getOperand(0).getType().isInteger(32))
     return {};
@@ -245,7 +260,7 @@ SmallVector<LinearCondition> PresenceConditions::linear(Value condition) {
       llvm::find_if(rows, [&](const Row &r) { return r.fn == map.getFn(); });
   if (row == std::end(rows))
     return {};
-  SmallVector<LinearCondition> result;
+  SmallVector<LinearClause> result;
   auto require = [&](Value left, Value right, bool mirrored) {
     auto x = linearForm(left), y = linearForm(right);
     if (!x || !y)
@@ -255,8 +270,8 @@ SmallVector<LinearCondition> PresenceConditions::linear(Value condition) {
     // n = n1 * |n0| + n0 enters whole or not at all.
     if (step != tile * ranks.tileSize)
       return false;
-    result.push_back({left, right, mirrored, row->strict, tile,
-                      y->lane + sign * x->lane});
+    result.push_back({LinearCondition{left, right, mirrored, row->strict, tile,
+                                      y->lane + sign * x->lane}});
     return true;
   };
   // |x| <= y is x <= y and -x <= y.

@@ -30,6 +30,9 @@ struct LinearCondition {
   int64_t stream = 0, lane = 0;
 };
 
+/// Alternatives, one of which holds; several move with n in one direction.
+using LinearClause = llvm::SmallVector<LinearCondition, 1>;
+
 class PresenceConditions {
 public:
   explicit PresenceConditions(const KernelRanks &ranks) : ranks(ranks) {}
@@ -45,8 +48,9 @@ public:
   static void conjuncts(mlir::Value condition,
                         llvm::SmallVectorImpl<mlir::Value> &result);
 
-  /// Inequalities equal to the comparison; none if it is not linear.
-  llvm::SmallVector<LinearCondition> linear(mlir::Value condition);
+  /// Inequalities equal to the comparison, all of which hold, or to several of
+  /// which one holds; none if it is not linear.
+  llvm::SmallVector<LinearClause> linear(mlir::Value condition);
   /// Source of a condition's text, for those met so far.
   mlir::Value source(const std::string &text) { return sources[text]; }
 

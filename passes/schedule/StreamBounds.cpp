@@ -26,49 +26,57 @@ static Value ceilDiv(ExprBuilder &e, Value x, int64_t by) {
   return e.map(Fn::floordiv, {up, e.integer(by)});
 }
 
-void BoundsBuilder::require(const LinearCondition &c, Rest rest) {
-  Value r = value(c, rest, /*best=*/true);
-  int64_t t = ranks.tileSize;
-  if (c.stream < 0) {
-    // n <= floor(r / -stream): the last step that starts at or before it.
-    Value last = e.map(Fn::floordiv, {r, e.integer(-c.stream)});
-    Value end = e.map(
-        Fn::add, {e.map(Fn::floordiv, {last, e.integer(t)}), e.integer(1)});
-    clamp(bounds.upper, Fn::min, end);
-    clamp(bounds.to, Fn::min, e.map(Fn::add, {last, e.integer(1)}));
-  } else if (c.stream > 0) {
-    // n >= ceil(-r / stream): the step that contains it.
-    Value first = ceilDiv(e, e.map(Fn::neg, {r}), c.stream);
-    clamp(bounds.lower, Fn::max, e.map(Fn::floordiv, {first, e.integer(t)}));
+Value BoundsBuilder::limit(const LinearClause &any, Rest rest, bool best) {
+  Value limit;
+  for (const LinearCondition &c : any) {
+    Value r = value(c, rest, best);
+    // n <= floor(r / -stream), or n >= ceil(-r / stream).
+    Value x = c.stream < 0 ? e.map(Fn::floordiv, {r, e.integer(-c.stream)})
+                           : ceilDiv(e, e.map(Fn::neg, {r}), c.stream);
+    limit = limit ? e.map(c.stream < 0 ? Fn::max : Fn::min, {limit, x}) : x;
+  }
+  return limit;
+}
+
+/// Of a condition that does not move with n: 1 where it holds, else 0.
+Value BoundsBuilder::sign(const LinearClause &any, Rest rest, bool best) {
+  Value r = value(any.front(), rest, best), one = e.integer(1);
+  return e.map(Fn::max,
+               {e.map(Fn::min, {e.map(Fn::add, {r, one}), one}), e.integer(0)});
+}
+
+void BoundsBuilder::require(const LinearClause &any, Rest rest) {
+  Value t = e.integer(ranks.tileSize), one = e.integer(1);
+  int64_t stream = any.front().stream;
+  if (stream < 0) {
+    // The last step is the one that has it.
+    Value last = limit(any, rest, /*best=*/true);
+    clamp(bounds.upper, Fn::min,
+          e.map(Fn::add, {e.map(Fn::floordiv, {last, t}), one}));
+    clamp(bounds.to, Fn::min, e.map(Fn::add, {last, one}));
+  } else if (stream > 0) {
+    Value first = limit(any, rest, /*best=*/true);
+    clamp(bounds.lower, Fn::max, e.map(Fn::floordiv, {first, t}));
     clamp(bounds.from, Fn::max, first);
   } else {
-    // All steps or none: an end of 0 where r < 0.
-    Value sign = e.map(
-        Fn::max,
-        {e.map(Fn::min, {e.map(Fn::add, {r, e.integer(1)}), e.integer(1)}),
-         e.integer(0)});
+    // All steps or none.
     clamp(bounds.upper, Fn::min,
-          e.map(Fn::mul, {sign, e.extent(ranks.stream)}));
+          e.map(Fn::mul, {sign(any, rest, true), e.extent(ranks.stream)}));
   }
 }
 
-void BoundsBuilder::requireFull(const LinearCondition &c, Rest rest) {
-  Value r = value(c, rest, /*best=*/false);
-  int64_t t = ranks.tileSize;
-  if (c.stream < 0) {
-    Value last = e.map(Fn::floordiv, {r, e.integer(-c.stream)});
+void BoundsBuilder::requireFull(const LinearClause &any, Rest rest) {
+  int64_t t = ranks.tileSize, stream = any.front().stream;
+  if (stream < 0) {
+    Value last = limit(any, rest, /*best=*/false);
     Value count = e.map(Fn::add, {last, e.integer(1)});
     clamp(bounds.fullUpper, Fn::min,
           e.map(Fn::floordiv, {count, e.integer(t)}));
-  } else if (c.stream > 0) {
-    Value first = ceilDiv(e, e.map(Fn::neg, {r}), c.stream);
+  } else if (stream > 0) {
+    Value first = limit(any, rest, /*best=*/false);
     clamp(bounds.fullLower, Fn::max, ceilDiv(e, first, t));
   } else {
-    Value sign = e.map(
-        Fn::max,
-        {e.map(Fn::min, {e.map(Fn::add, {r, e.integer(1)}), e.integer(1)}),
-         e.integer(0)});
     clamp(bounds.fullUpper, Fn::min,
-          e.map(Fn::mul, {sign, e.extent(ranks.stream)}));
+          e.map(Fn::mul, {sign(any, rest, false), e.extent(ranks.stream)}));
   }
 }

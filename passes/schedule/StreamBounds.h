@@ -28,15 +28,18 @@ public:
     mlir::Value points = e.map(Fn::mul, {steps, e.integer(ranks.tileSize)});
     bounds = {e.integer(0), e.integer(0), steps, steps, e.integer(0), points};
   }
-  /// Steps where the condition fails everywhere are left out.
-  void require(const LinearCondition &c, Rest rest);
-  /// Steps where it may fail somewhere are not full.
-  void requireFull(const LinearCondition &c, Rest rest);
+  /// Steps where all alternatives fail everywhere are left out.
+  void require(const LinearClause &any, Rest rest);
+  /// Steps where each of them may fail somewhere are not full.
+  void requireFull(const LinearClause &any, Rest rest);
 
   StreamBounds bounds;
 
 private:
   mlir::Value value(const LinearCondition &c, Rest rest, bool best);
+  /// Points up to it (stream < 0) or from it on satisfy an alternative.
+  mlir::Value limit(const LinearClause &any, Rest rest, bool best);
+  mlir::Value sign(const LinearClause &any, Rest rest, bool best);
   void clamp(mlir::Value &bound, Fn fn, mlir::Value limit);
 
   ExprBuilder &e;

@@ -623,7 +623,7 @@ void Tiler::buildBounds() {
   BoundsBuilder builder(e, ranks, low, high);
   for (const std::string &text : all) {
     Value source = conditions.source(text);
-    SmallVector<LinearCondition> linear = conditions.linear(source);
+    SmallVector<LinearClause> linear = conditions.linear(source);
     if (linear.empty()) {
       unordered.insert(text);
       continue;
@@ -642,10 +642,10 @@ void Tiler::buildBounds() {
       }
       return cloneExpr(b, side, mapping);
     };
-    for (const LinearCondition &c : linear) {
-      builder.requireFull(c, rest);
+    for (const LinearClause &any : linear) {
+      builder.requireFull(any, rest);
       if (common.count(text))
-        builder.require(c, rest);
+        builder.require(any, rest);
     }
   }
   bounds = builder.bounds;
