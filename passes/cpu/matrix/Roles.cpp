@@ -258,19 +258,6 @@ static bool isZero(Value init) {
          constantReal(op.getMap().front().back().getOperand(0)) == 0;
 }
 
-/// A product with `state`, which leaves zeros as they are.
-static bool scales(tile::EinsumOp op, Value state) {
-  Block &block = op.getMap().front();
-  auto product = block.back().getOperand(0).getDefiningOp<MapOp>();
-  return product && product.getFn() == Fn::mul &&
-         llvm::any_of(llvm::enumerate(op.getTiles()), [&](auto tile) {
-           unsigned first = block.getNumArguments() - op.getTiles().size();
-           return tile.value() == state &&
-                  llvm::is_contained(product.getOperands(),
-                                     block.getArgument(first + tile.index()));
-         });
-}
-
 /// States are accumulators of late products or tiles of lanes.
 bool MatrixRoles::checkYield() {
   Block &body = stream.getBody().front();

@@ -66,3 +66,18 @@ std::optional<int64_t> cpu::coefficient(Value index, Value coordinate) {
     return std::nullopt;
   }
 }
+
+bool cpu::scales(tile::EinsumOp op, Value state) {
+  Block &block = op.getMap().front();
+  auto product = block.back().getOperand(0).getDefiningOp<MapOp>();
+  return !op.getMonoid() && op.getTiles().size() == 2 &&
+         llvm::is_contained(op.getTiles(), state) &&
+         op.getTiles()[0] != op.getTiles()[1] && product &&
+         product.getFn() == Fn::mul &&
+         product.getOperand(0) != product.getOperand(1) &&
+         llvm::all_of(product.getOperands(), [&](Value operand) {
+           auto argument = dyn_cast<BlockArgument>(operand);
+           unsigned coordinates = block.getNumArguments() - 2;
+           return argument && argument.getArgNumber() >= coordinates;
+         });
+}

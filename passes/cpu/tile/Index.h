@@ -1,10 +1,12 @@
-//===- Index.h - linear indices ---------------------------------*- C++ -*-===//
-// How an index of a load or store moves with a coordinate of the tile.
+//===- Index.h - linear indices, multiples of tiles -------------*- C++ -*-===//
+// How an index of a load or store moves with a coordinate of the tile; whether a
+// map multiplies a tile.
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_PASSES_CPU_TILE_INDEX_H
 #define ATTN_PASSES_CPU_TILE_INDEX_H
 
 #include "dialect/Attn.h"
+#include "dialect/tile/Tile.h"
 
 namespace attn::cpu {
 
@@ -17,6 +19,9 @@ std::optional<int64_t> coefficient(mlir::Value index, mlir::Value coordinate);
 /// moves with the tile's last coordinate, and is that coordinate; another one
 /// moves with the rows in a way that is not linear?
 bool isRowGather(mlir::Region &region);
+
+/// state * x, of tiles: zeros stay.
+bool scales(tile::EinsumOp op, mlir::Value state);
 
 } // namespace attn::cpu
 #endif // ATTN_PASSES_CPU_TILE_INDEX_H

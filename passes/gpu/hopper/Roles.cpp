@@ -272,22 +272,6 @@ void Roles::findOverlap() {
   overlap = std::move(found);
 }
 
-/// state * x, of tiles.
-static bool scales(tile::EinsumOp op, Value state) {
-  Block &block = op.getMap().front();
-  auto product = block.back().getOperand(0).getDefiningOp<MapOp>();
-  return !op.getMonoid() && op.getTiles().size() == 2 &&
-         llvm::is_contained(op.getTiles(), state) &&
-         op.getTiles()[0] != op.getTiles()[1] && product &&
-         product.getFn() == Fn::mul &&
-         product.getOperand(0) != product.getOperand(1) &&
-         llvm::all_of(product.getOperands(), [&](Value operand) {
-           auto argument = dyn_cast<BlockArgument>(operand);
-           unsigned coordinates = block.getNumArguments() - 2;
-           return argument && argument.getArgNumber() >= coordinates;
-         });
-}
-
 void Roles::findParts() {
   Block &body = stream.getBody().front();
   for (auto op : body.getOps<tile::EinsumOp>()) {
@@ -305,7 +289,7 @@ void Roles::findParts() {
     if (auto scaled = init.getDefiningOp<tile::EinsumOp>())
       isAlone |= *op.getMonoid() == Reduce::sum && init.hasOneUse() &&
                  scaled->getBlock() == &body && !type.getMasked() &&
-                 scales(scaled, state);
+                 cpu::scales(scaled, state);
     if (isAlone && llvm::is_contained({Reduce::sum, Reduce::any, Reduce::all,
                                        Reduce::max, Reduce::min},
                                       *op.getMonoid()))
