@@ -30,16 +30,6 @@ int hardwareThreads() {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
-std::unique_ptr<ThreadPool> makePool(int threads) {
-  if (threads == 1)
-    return nullptr;
-#if ATTN_RUNTIME_TBB
-  if (std::unique_ptr<ThreadPool> pool = makeTbbPool(threads))
-    return pool;
-#endif
-  return makeOwnPool(threads);
-}
-
 } // namespace
 
 Buffer::~Buffer() { std::free(begin); }
@@ -106,7 +96,8 @@ attn_context *attn_context_create(int threads) {
       threads = std::min(hardwareThreads(), maxThreads);
     auto made = std::make_unique<attn_context>();
     made->threads = threads;
-    made->pool = makePool(threads);
+    if (threads > 1)
+      made->pool = makeThreadPool(threads);
     context = made.release();
     return ATTN_OK;
   });

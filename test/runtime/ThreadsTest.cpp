@@ -8,10 +8,15 @@
 #include "runtime/ParallelFor.h"
 
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <memory>
 #include <thread>
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
 
 using namespace attn::test;
 
@@ -162,6 +167,40 @@ TEST_P(ParallelForTest, ManyCallersOnOnePool) {
   EXPECT_EQ(wrong, 0);
 }
 
+#if defined(__linux__)
+/// Else a helper may wait behind the caller for a time slice.
+TEST(ThreadPool, SleepersAreWokenOnOtherCpusThanTheCallers) {
+  cpu_set_t all, one, caller, helper;
+  ASSERT_EQ(sched_getaffinity(0, sizeof all, &all), 0);
+  if (CPU_COUNT(&all) < 2)
+    GTEST_SKIP() << "one CPU";
+  auto pool = attn::rt::makeThreadPool(2);
+  int cpu = sched_getcpu();
+  CPU_ZERO(&one);
+  CPU_SET(cpu, &one);
+  ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+  bool seen = false;
+  // One that looks for work finds it where it is.
+  for (int round = 0; round < 1000 && !seen; ++round) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    std::atomic<int> inside{0};
+    std::thread::id self = std::this_thread::get_id();
+    auto body = [&](int) {
+      bool isHelper = std::this_thread::get_id() != self;
+      cpu_set_t &set = isHelper ? helper : caller;
+      sched_getaffinity(0, sizeof set, &set);
+      for (++inside; inside < 2;)
+        std::this_thread::yield();
+    };
+    pool->run(2, body);
+    seen = !CPU_ISSET(cpu, &helper);
+  }
+  EXPECT_TRUE(seen);
+  EXPECT_TRUE(CPU_EQUAL(&caller, &one));
+  sched_setaffinity(0, sizeof all, &all);
+}
+#endif
+
 std::unique_ptr<attn::rt::ThreadPool> makeBrokenPool(int) {
   struct Broken : attn::rt::ThreadPool {
     void run(int, attn::rt::SlotFunction function) override {
@@ -172,16 +211,8 @@ std::unique_ptr<attn::rt::ThreadPool> makeBrokenPool(int) {
   return std::make_unique<Broken>();
 }
 
-INSTANTIATE_TEST_SUITE_P(Own, ParallelForTest,
-                         testing::Values(attn::rt::makeOwnPool));
-#if ATTN_RUNTIME_TBB
-std::unique_ptr<attn::rt::ThreadPool> makeTbbOrOwnPool(int threads) {
-  auto pool = attn::rt::makeTbbPool(threads);
-  return pool ? std::move(pool) : attn::rt::makeOwnPool(threads);
-}
-INSTANTIATE_TEST_SUITE_P(Tbb, ParallelForTest,
-                         testing::Values(makeTbbOrOwnPool));
-#endif
+INSTANTIATE_TEST_SUITE_P(Threads, ParallelForTest,
+                         testing::Values(attn::rt::makeThreadPool));
 INSTANTIATE_TEST_SUITE_P(OutOfThreads, ParallelForTest,
                          testing::Values(makeBrokenPool));
 
