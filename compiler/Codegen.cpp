@@ -162,7 +162,7 @@ static uint32_t kernelFlags(CascadeOp cascade, llvm::Module &module,
   // Exponentials of scores far below the largest are denormals, and slow.
   if (!cascade.getBody().getOps<tile::KernelOp>().empty())
     flags |= ATTN_ENTRY_FLUSH_DENORMALS;
-  if (target.amx && module.getFunction("llvm.x86.tdpbf16ps.internal"))
+  if (target.amx && module.getFunction("llvm.x86.tilestored64.internal"))
     flags |= ATTN_ENTRY_USES_AMX;
   return flags;
 }

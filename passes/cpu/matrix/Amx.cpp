@@ -27,9 +27,25 @@ void amx::store(CodeBuilder &b, Value tile, Value pointer, Value stride) {
       ValueRange{size(b, 16), size(b, 64), pointer, stride, tile});
 }
 
-Value amx::multiply(CodeBuilder &b, Value sum, Value x, Value y) {
+Value amx::zero(CodeBuilder &b) {
   return LLVM::CallIntrinsicOp::create(
-             b, tileType(b), b.getStringAttr("llvm.x86.tdpbf16ps.internal"),
+             b, tileType(b), b.getStringAttr("llvm.x86.tilezero.internal"),
+             ValueRange{size(b, 16), size(b, 64)})
+      .getResult(0);
+}
+
+static Value product(CodeBuilder &b, StringRef name, Value sum, Value x,
+                     Value y) {
+  return LLVM::CallIntrinsicOp::create(
+             b, amx::tileType(b), b.getStringAttr(name),
              ValueRange{size(b, 16), size(b, 64), size(b, 64), sum, x, y})
       .getResult(0);
+}
+
+Value amx::multiply(CodeBuilder &b, Value sum, Value x, Value y) {
+  return product(b, "llvm.x86.tdpbf16ps.internal", sum, x, y);
+}
+
+Value amx::multiplyBytes(CodeBuilder &b, Value sum, Value x, Value y) {
+  return product(b, "llvm.x86.tdpbssd.internal", sum, x, y);
 }

@@ -221,7 +221,16 @@ Value EinsumEmitter::emitVariant(Value isFull, bool honourMasks) {
     return op.getMonoid() ? emitReduction(carried) : emitMap(carried);
   };
   if (!result.tile.isMasked()) {
-    nest({});
+    digitRows = honourMasks ? std::nullopt : findDigitRows();
+    if (!digitRows) {
+      nest({});
+      return {};
+    }
+    auto onMatrixUnit = [&] {
+      emitDigitRowProducts();
+      return Values();
+    };
+    b.ifElse(emitDigitRows(), onMatrixUnit, [&] { return nest({}); });
     return {};
   }
   Type flags = b.getI1Type();
@@ -237,14 +246,19 @@ void EinsumEmitter::emit() {
   if (auto found = findMultiples()) {
     multiples = found;
     Value fits = emitMultiples();
-    auto variant = [&] {
+    auto inReals = [&] {
+      multiples.reset();
       emitVariant({}, false);
       return Values();
     };
-    b.ifElse(fits, variant, [&] {
-      multiples.reset();
-      return variant();
-    });
+    auto inIntegers = [&] {
+      if (multiples->digits)
+        emitDigitProducts();
+      else
+        emitVariant({}, false);
+      return Values();
+    };
+    b.ifElse(fits, inIntegers, inReals);
     return t.setTile(op.getResult(), result.tile);
   }
   // Bounded conditions and masks are decided once a tile, not once a point.

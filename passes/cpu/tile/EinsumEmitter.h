@@ -76,11 +76,35 @@ private:
     /// Memory of the reals as multiples, their lower 8 bits apart from the
     /// others, and of each row's unit in f32.
     Value upper = {}, lower = {}, units = {};
+    /// Not null: on the matrix unit, memory of the multiples' digits.
+    Value digits = {};
   };
   std::optional<Multiples> findMultiples();
   Value emitMultiples();
   Values emitIntegerSums();
   Value withUnits(Value sum, Place place);
+  bool suitsMatrixUnit(const Multiples &found) const;
+  static int64_t digitBytes(const Multiples &found);
+  void storeDigits(Value numbers, Value row, int64_t first);
+  void emitDigitProducts();
+
+  /// Of a sum over rows of codes on the matrix unit.
+  struct DigitRows {
+    unsigned reals, codes;
+    /// Memory of the reals' digits, of columns of codes, of their products and
+    /// of each row's unit in f32.
+    Value digits = {}, strip = {}, sums = {}, units = {};
+  };
+  std::optional<DigitRows> findDigitRows();
+  Value emitDigitRows();
+  void emitDigitRowProducts();
+
+  bool isPlainProduct();
+  static bool isCode(const Tile &tile);
+  struct Power {
+    Value scale, unit, isFinite;
+  };
+  Power powerFor(llvm::ArrayRef<Value> numbers, int64_t bits);
 
   /// How many vectors of an operand are a line of the cache.
   int64_t vectorsPerLine(const Operand &operand) const {
@@ -123,6 +147,7 @@ private:
 
   // Where code is being emitted.
   std::optional<Multiples> multiples;
+  std::optional<DigitRows> digitRows;
   Value full;
   bool masked = false;
   Values at; // by dimension; of the block's first point

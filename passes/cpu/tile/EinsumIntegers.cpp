@@ -28,8 +28,15 @@ constexpr int64_t lowerBits = 8;
 /// What may be lost of a row, as a share of it: a few roundings of f32.
 constexpr double loss = 0x1p-20;
 
-/// The map is x * y of the arguments `first` and `first` + 1, up to conversion.
-static bool isPlainProduct(Block &block, unsigned first) {
+bool EinsumEmitter::isCode(const Tile &tile) {
+  return tile.codes && tile.codes.isInteger(8) &&
+         !cast<IntegerType>(tile.codes).isUnsigned();
+}
+
+/// The map is x * y of the two tiles, up to conversion.
+bool EinsumEmitter::isPlainProduct() {
+  Block &block = op.getMap().front();
+  unsigned first = dims.size();
   auto argument = [](Value value) {
     if (auto map = value.getDefiningOp<MapOp>())
       if (map.getFn() == Fn::real)
@@ -48,8 +55,7 @@ static bool isPlainProduct(Block &block, unsigned first) {
 std::optional<EinsumEmitter::Multiples> EinsumEmitter::findMultiples() {
   if (!b.target.avx512vnni || op.getMonoid() != Reduce::sum || init ||
       !lanesReduced() || reduced.size() != 1 || operands.size() != 2 ||
-      row < 0 || column < 0 || result.tile.isMasked() ||
-      !isPlainProduct(op.getMap().front(), dims.size()))
+      row < 0 || column < 0 || result.tile.isMasked() || !isPlainProduct())
     return std::nullopt;
   int64_t depth = dims[lane].fixed;
   if (depth <= 0 || depth % chunk || bitsOf(depth) <= 16)
@@ -62,8 +68,7 @@ std::optional<EinsumEmitter::Multiples> EinsumEmitter::findMultiples() {
     };
     if (!isMatrix(x) || !isMatrix(y) || x.dims[0] == y.dims[0] ||
         x.tile.codes || x.tile.rows || !x.tile.element.isF32() ||
-        !y.tile.codes || !y.tile.codes.isInteger(8) ||
-        cast<IntegerType>(y.tile.codes).isUnsigned())
+        !isCode(y.tile))
       continue;
     int64_t rows = dims[x.dims[0]].fixed;
     if (rows > 0 && rows <= mostRows)
@@ -72,22 +77,51 @@ std::optional<EinsumEmitter::Multiples> EinsumEmitter::findMultiples() {
   return std::nullopt;
 }
 
+static Value magnitude(CodeBuilder &b, Value x) {
+  Type ints = b.like(x.getType(), b.getI32Type());
+  return b.bitAnd(arith::BitcastOp::create(b, ints, x),
+                  b.integer(ints, INT32_MAX));
+}
+
+/// Of 2, by which no number (vectors of f32) has more than `bits` bits before
+/// the point, and its inverse.
+EinsumEmitter::Power EinsumEmitter::powerFor(ArrayRef<Value> numbers,
+                                             int64_t bits) {
+  Value largest;
+  for (Value x : numbers) {
+    Value size = magnitude(b, x);
+    largest = largest ? arith::MaxSIOp::create(b, largest, size) : size;
+  }
+  // |x| * 2^n < 2^bits, for an n such that neither power leaves the range.
+  Value exponent = arith::ShRUIOp::create(
+      b, vector::ReductionOp::create(b, vector::CombiningKind::MAXSI, largest),
+      b.i32(23));
+  Value isFinite = b.compare(CmpIPredicate::slt, exponent, b.i32(255));
+  exponent = arith::MaxSIOp::create(b, exponent, b.i32(bits));
+  auto power = [&](Value biased) -> Value {
+    return arith::BitcastOp::create(
+        b, b.getF32Type(), arith::ShLIOp::create(b, biased, b.i32(23)));
+  };
+  return {power(b.sub(b.i32(127 + 126 + bits), exponent)),
+          power(b.sub(exponent, b.i32(bits - 1))), isFinite};
+}
+
 /// The reals as multiples; do they serve?
 Value EinsumEmitter::emitMultiples() {
   {
     OpBuilder::InsertionGuard guard(b);
-    Operation *outside = b.getInsertionBlock()->getParentOp();
-    auto function = dyn_cast<FunctionOpInterface>(outside);
-    if (!function)
-      function = outside->getParentOfType<FunctionOpInterface>();
-    b.setInsertionPointToStart(&function.getFunctionBody().front());
+    b.setInsertionPointToStart(&t.entryBlock());
     auto take = [&](Type type, int64_t count) {
       return LLVM::AllocaOp::create(b, b.ptrType(), type, b.i64(count), 64);
     };
     int64_t count = multiples->rows * multiples->depth;
-    multiples->upper = take(b.getI16Type(), count);
-    multiples->lower = take(b.getI8Type(), count);
-    multiples->units = take(b.getF32Type(), multiples->rows);
+    if (suitsMatrixUnit(*multiples)) {
+      multiples->digits = take(b.getI8Type(), digitBytes(*multiples));
+    } else {
+      multiples->upper = take(b.getI16Type(), count);
+      multiples->lower = take(b.getI8Type(), count);
+    }
+    multiples->units = take(b.getF32Type(), llvm::alignTo(multiples->rows, 4));
   }
   // Once a stream, if they are from before it.
   OpBuilder::InsertionGuard guard(b);
@@ -97,46 +131,32 @@ Value EinsumEmitter::emitMultiples() {
   const Tile &tile = operands[multiples->reals].tile;
   Type reals = t.vectorOf(b.getF32Type()), ints = t.vectorOf(b.getI32Type());
   int64_t bits = bitsOf(multiples->depth);
-  auto magnitude = [&](Value x) -> Value {
-    return b.bitAnd(arith::BitcastOp::create(b, ints, x),
-                    b.integer(ints, INT32_MAX));
-  };
   auto row = [&](Value number, ValueRange in) -> Values {
     Values xs;
-    Value largest = b.integer(ints, 0);
-    for (int64_t at = 0; at < multiples->depth; at += t.lanes()) {
+    for (int64_t at = 0; at < multiples->depth; at += t.lanes())
       xs.push_back(
           t.load(reals, tile.base,
                  TileLowering::offset(b, {number, b.i64(at)}, tile.strides)));
-      largest = arith::MaxSIOp::create(b, largest, magnitude(xs.back()));
-    }
-    // |x| * 2^n < 2^bits, for an n such that neither power leaves the range.
-    Value exponent = arith::ShRUIOp::create(
-        b,
-        vector::ReductionOp::create(b, vector::CombiningKind::MAXSI, largest),
-        b.i32(23));
-    exponent = arith::MaxSIOp::create(b, exponent, b.i32(bits));
-    auto power = [&](Value biased) -> Value {
-      return arith::BitcastOp::create(
-          b, b.getF32Type(), arith::ShLIOp::create(b, biased, b.i32(23)));
-    };
-    Value scale = power(b.sub(b.i32(127 + 126 + bits), exponent));
-    b.store(power(b.sub(exponent, b.i32(bits - 1))),
-            b.gep(b.getF32Type(), multiples->units, number));
+    Power power = powerFor(xs, bits);
+    b.store(power.unit, b.gep(b.getF32Type(), multiples->units, number));
     Value most = b.integer(ints, (int64_t(1) << bits) - 1);
     Value least = b.integer(ints, 1 - (int64_t(1) << bits));
     Value total = b.real(reals, 0), lost = total;
     for (auto [i, x] : llvm::enumerate(xs)) {
-      Value scaled = b.mul(x, b.splat(scale, reals));
+      Value scaled = b.mul(x, b.splat(power.scale, reals));
       Value whole = math::RoundEvenOp::create(b, scaled);
       auto sumWith = [&](Value sum, Value y) {
-        return b.add(sum, arith::BitcastOp::create(b, reals, magnitude(y)));
+        return b.add(sum, arith::BitcastOp::create(b, reals, magnitude(b, y)));
       };
       total = sumWith(total, scaled);
       lost = sumWith(lost, b.sub(scaled, whole));
       Value n = arith::FPToSIOp::create(b, ints, whole);
       n = arith::MaxSIOp::create(b, arith::MinSIOp::create(b, n, most), least);
       int64_t column = i * t.lanes();
+      if (multiples->digits) {
+        storeDigits(n, number, column);
+        continue;
+      }
       Value first = b.mul(number, b.i64(multiples->depth));
       t.store(b.convert(n, b.getI8Type()), multiples->lower,
               b.add(first, b.i64(column)));

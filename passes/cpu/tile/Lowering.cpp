@@ -1,5 +1,6 @@
 //===- Lowering.cpp - loops and memory of tile kernels ----------*- C++ -*-===//
 #include "passes/cpu/tile/Lowering.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
 
 using namespace mlir;
 using namespace attn;
@@ -180,6 +181,26 @@ void TileLowering::emit(Operation &op) {
       .Case([&](tile::StreamOp stream) { emitStream(stream); })
       .Case([&](tile::YieldOp) {})
       .Default([&](Operation *scalar) { scalars.emit(scalar); });
+}
+
+Block &TileLowering::entryBlock() {
+  Operation *outside = b.getInsertionBlock()->getParentOp();
+  auto function = dyn_cast<FunctionOpInterface>(outside);
+  if (!function)
+    function = outside->getParentOfType<FunctionOpInterface>();
+  return function.getFunctionBody().front();
+}
+
+void TileLowering::askForRows(const Tile &tile, Value first, int64_t count) {
+  if (!tile.ahead)
+    return;
+  int64_t perLine = 512 / tile.element.getIntOrFloatBitWidth();
+  for (int64_t row = 0; row < count; ++row) {
+    Value start = b.add(tile.ahead,
+                        b.mul(b.add(first, b.i64(row)), tile.strides.front()));
+    for (int64_t column = 0; column < tile.fixedSize(1); column += perLine)
+      b.prefetch(b.gep(tile.element, tile.base, b.add(start, b.i64(column))));
+  }
 }
 
 void TileLowering::emitBlock(Block &block) {

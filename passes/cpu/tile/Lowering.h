@@ -77,6 +77,10 @@ public:
   void copyTile(const Tile &from, const Tile &to);
 
   void emitBlock(mlir::Block &block);
+  /// Asks for some rows of what the next step reads, of a tile from memory.
+  void askForRows(const Tile &tile, Value first, int64_t count);
+  /// Of the function that code goes to, for memory of its own.
+  mlir::Block &entryBlock();
   /// What `stream` yields becomes its states.
   void moveStates(tile::StreamOp stream);
   /// The states of a stream are where they start.
