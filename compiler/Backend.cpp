@@ -127,24 +127,28 @@ scheduleTiles(Program &program, const TileSizes &tiles) {
   });
 }
 
-/// Long steps load and store the sums of products less often.
+/// Long steps load and store the sums of products less often; what no matrix
+/// unit runs has the tiles of vectors.
 static llvm::Expected<OwningOpRef<ModuleOp>> scheduleCpu(Program &program,
                                                          const Target &target) {
   TileSizes tiles = tilesFor(target);
-  if (target.amx) {
-    TileSizes longer = tiles;
-    longer.stream *= 2;
-    auto module = scheduleTiles(program, longer);
-    if (!module)
-      return module.takeError();
-    bool some = false, all = true;
-    (*module)->walk([&](tile::KernelOp kernel) {
-      some = true;
-      all &= cpu::suitsMatrixUnit(kernel);
-    });
-    if (some && all)
-      return module;
-  }
+  if (!target.amx)
+    return scheduleTiles(program, tiles);
+  TileSizes longer = tiles;
+  longer.stream *= 2;
+  auto module = scheduleTiles(program, longer);
+  if (!module)
+    return module.takeError();
+  bool some = false, all = true;
+  (*module)->walk([&](tile::KernelOp kernel) {
+    cpu::MatrixFit fit = cpu::matrixFit(kernel);
+    some = true;
+    all &= fit == cpu::MatrixFit::good;
+    if (fit == cpu::MatrixFit::none)
+      tiles.vectorKernels.push_back(kernel.getName().str());
+  });
+  if (some && all)
+    return module;
   return scheduleTiles(program, tiles);
 }
 

@@ -27,7 +27,12 @@ void attn::buildDerivation(mlir::OpPassManager &passes,
 
 void attn::buildSchedule(mlir::OpPassManager &passes, const TileSizes &tiles) {
   mlir::OpPassManager &cascade = passes.nest<CascadeOp>();
-  cascade.addPass(createAttnToTile(
-      {tiles.lanes, tiles.pack, tiles.packRows, tiles.matrixLanes}));
+  AttnToTileOptions options;
+  options.lanes = tiles.lanes;
+  options.pack = tiles.pack;
+  options.packRows = tiles.packRows;
+  options.matrixLanes = tiles.matrixLanes;
+  llvm::append_range(options.vectorKernels, tiles.vectorKernels);
+  cascade.addPass(createAttnToTile(options));
   cascade.addPass(createAttnPartition());
 }

@@ -7,6 +7,8 @@ class OpPassManager;
 }
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 namespace attn {
 
@@ -17,8 +19,10 @@ struct TileSizes {
   bool pack = false;
   /// Those that fill no vector are the first rank of tiles.
   bool packRows = true;
-  /// Rows where products are of bf16 alone and the target has a matrix unit.
+  /// Rows where products are of what a matrix unit of the target multiplies.
   int64_t matrixLanes = 0;
+  /// Kernels, by name, that no matrix unit runs all the same.
+  std::vector<std::string> vectorKernels = {};
 
   bool operator==(const TileSizes &) const = default;
 };

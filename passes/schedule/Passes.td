@@ -21,7 +21,10 @@ def AttnToTile : Pass<"attn-to-tile", "::attn::CascadeOp"> {
                         "such rows that fill no vector are a tile's first rank, "
                         "and vectors run along another">,
                  Option<"matrixLanes", "matrix-lanes", "int64_t", "0",
-                        "lanes where all products are of bf16 tensors">];
+                        "lanes where all products are of tensors of bf16, f16 "
+                        "or f32">,
+                 ListOption<"vectorKernels", "vector-kernels", "std::string",
+                            "kernels with the other lanes all the same">];
   let dependentDialects = ["::attn::tile::TileDialect"];
 }
 

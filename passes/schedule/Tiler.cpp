@@ -33,8 +33,8 @@ static SmallVector<ReadOp> factorsOf(EinsumOp op) {
 }
 
 Tiler::Tiler(CascadeOp cascade, KernelOp kernel, int64_t laneSize,
-             TilePacking pack, unsigned number)
-    : cascade(cascade), kernel(kernel), number(number), pack(pack),
+             TilePacking pack, std::string name)
+    : cascade(cascade), kernel(kernel), name(std::move(name)), pack(pack),
       conditions(ranks), b(kernel) {
   ScheduleAttr schedule = *kernel.getSchedule();
   ranks.rows.assign(schedule.getParallel().begin(),
@@ -746,7 +746,6 @@ LogicalResult Tiler::run() {
     gridRanks.push_back(laneStep);
   }
   SmallVector<Attribute> names(gridRanks.begin(), gridRanks.end());
-  std::string name = (cascade.getSymName() + "." + Twine(number)).str();
   program = tile::KernelOp::create(b, kernel.getLoc(), kernel.getResultTypes(),
                                    name, b.getArrayAttr(names));
   SmallVector<Type> types(gridRanks.size(), b.getI32Type());

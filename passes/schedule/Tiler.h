@@ -19,7 +19,7 @@ enum class TilePacking { none, lanes, rows };
 class Tiler {
 public:
   Tiler(CascadeOp cascade, KernelOp kernel, int64_t laneSize, TilePacking pack,
-        unsigned number);
+        std::string name);
   /// Replaces the kernel. Fails, changing nothing, where the kernel is none
   /// that this lowering covers.
   mlir::LogicalResult run();
@@ -63,7 +63,7 @@ private:
 
   CascadeOp cascade;
   KernelOp kernel;
-  unsigned number;
+  std::string name;
   KernelRanks ranks;
   TilePacking pack;
   /// The lanes of a tile have one quotient by their number, the lane step.

@@ -9,9 +9,9 @@ namespace attn {
 
 using namespace attn;
 
-/// Its products read tensors of bf16 alone.
+/// Its products read tensors of one type that is a sum of bf16.
 static bool isForMatrixUnit(KernelOp kernel) {
-  bool some = false;
+  mlir::Type type;
   for (auto op : kernel.getBody().getOps<EinsumOp>()) {
     if (op.builtinReduce() != Reduce::sum)
       continue;
@@ -20,12 +20,15 @@ static bool isForMatrixUnit(KernelOp kernel) {
       mlir::Operation *def = read.getTensor().getDefiningOp();
       if (reads.size() < 2 || (def && def->getParentOp() == kernel))
         continue;
-      some = true;
-      if (!read.getTensor().getType().getElementType().isBF16())
+      mlir::Type element = read.getTensor().getType().getElementType();
+      if (!element.isF32() && !element.isF16() && !element.isBF16())
         return false;
+      if (type && type != element)
+        return false;
+      type = element;
     }
   }
-  return some;
+  return bool(type);
 }
 
 namespace {
@@ -42,13 +45,17 @@ struct ToTile : attn::impl::AttnToTileBase<ToTile> {
                    : pack   ? TilePacking::lanes
                             : TilePacking::none;
     // A kernel that is not covered stays: the general path runs it.
-    for (KernelOp kernel : kernels)
-      if (kernel.getSchedule() && kernel.getSchedule()->getStream())
-        (void)Tiler(cascade, kernel,
-                    matrixLanes && isForMatrixUnit(kernel) ? matrixLanes
-                                                           : lanes,
-                    packing, number++)
-            .run();
+    for (KernelOp kernel : kernels) {
+      if (!kernel.getSchedule() || !kernel.getSchedule()->getStream())
+        continue;
+      std::string name =
+          (cascade.getSymName() + "." + llvm::Twine(number++)).str();
+      bool isForMatrix = matrixLanes && isForMatrixUnit(kernel) &&
+                         !llvm::is_contained(vectorKernels, name);
+      (void)Tiler(cascade, kernel, isForMatrix ? matrixLanes : lanes, packing,
+                  name)
+          .run();
+    }
   }
 };
 

@@ -36,7 +36,7 @@ TileBuffers MatrixGrid::buffers() {
 int64_t MatrixGrid::stepBytes() {
   int64_t bytes = 0;
   for (const MatrixProduct &p : roles.products)
-    bytes += p.columns * p.depth * 2;
+    bytes += p.columns * p.depth * p.pieces * 2;
   return bytes;
 }
 

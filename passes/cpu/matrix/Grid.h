@@ -23,7 +23,8 @@ public:
   Value items(CodeBuilder &b, Extent extent);
   /// A worker's memory.
   Value scratchBytes(CodeBuilder &b, Extent extent);
-  /// Items [begin, end). `panels`: memory of the turned operands, by product.
+  /// Items [begin, end). `panels`: memory of the operands laid out
+  /// anew, by product.
   void emit(CodeBuilder &b, TileSurroundings &outside, Value begin, Value end,
             Value scratch, llvm::ArrayRef<Value> panels);
 

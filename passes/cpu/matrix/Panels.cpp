@@ -2,6 +2,7 @@
 #include "passes/cpu/matrix/Panels.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/cpu/matrix/Amx.h"
+#include "passes/cpu/matrix/Pieces.h"
 
 using namespace mlir;
 using namespace attn;
@@ -13,9 +14,25 @@ ArrayRef<StringAttr> Panels::ranks() const {
   return cast<NamedTensorType>(load.getTensor().getType()).getRanks();
 }
 
+Type Panels::element() const {
+  tile::LoadOp load = product.left;
+  return cast<NamedTensorType>(load.getTensor().getType()).getElementType();
+}
+
+Value Panels::tileOffset(CodeBuilder &b, Value column, Value depth) const {
+  auto divided = [&](Value x, int64_t by) {
+    return arith::DivUIOp::create(b, x, b.i64(by));
+  };
+  Value quad = b.add(b.mul(divided(column, 32), b.i64(product.depth / 32)),
+                     divided(depth, amx::tileDepth));
+  Value half = b.bitAnd(divided(column, amx::tileRows), b.i64(1));
+  return b.add(b.mul(quad, b.i64(quadBytes())),
+               b.mul(half, b.i64(amx::tileBytes)));
+}
+
 Value Panels::blocksOfRows(CodeBuilder &b, Extent extent) const {
   return b.createOrFold<arith::CeilDivSIOp>(extent(ranks()[product.rowAxis]),
-                                            b.i64(product.depth));
+                                            b.i64(blockRows()));
 }
 
 Value Panels::items(CodeBuilder &b, Extent extent) const {
@@ -49,24 +66,24 @@ Value Panels::blockOf(CodeBuilder &b, ArrayRef<Value> indices,
       block = b.add(b.mul(block, extent(rank)), indices[axis]);
   }
   Value step =
-      arith::DivUIOp::create(b, indices[product.rowAxis], b.i64(product.depth));
+      arith::DivUIOp::create(b, indices[product.rowAxis], b.i64(blockRows()));
   block = b.add(b.mul(block, blocksOfRows(b, extent)), step);
   Value zeros = b.sub(items(b, extent), b.i64(1));
   return b.select(inside, block, zeros);
 }
 
-void Panels::emitTurn(TileLowering &t, const Storage &s, Value memory,
-                      Value item, Value scratch, Extent extent) const {
-  CodeBuilder &b = t.b;
-  auto shorts = VectorType::get({16}, b.getI16Type());
-  auto words = VectorType::get({16}, b.getI32Type());
+//===----------------------------------------------------------------------===//
+// A block
+//===----------------------------------------------------------------------===//
+
+Panels::Source Panels::sourceOf(CodeBuilder &b, const Storage &s, Value item,
+                                Extent extent) const {
   Value zeros =
       b.compare(CmpIPredicate::eq, item, b.sub(items(b, extent), b.i64(1)));
-  // The block's first point, and how many of its rows there are.
   auto some = [&](Value size) { return b.max(size, b.i64(1)); };
   Value rest = item, count = some(blocksOfRows(b, extent));
   Value first =
-      b.mul(arith::RemUIOp::create(b, rest, count), b.i64(product.depth));
+      b.mul(arith::RemUIOp::create(b, rest, count), b.i64(blockRows()));
   rest = arith::DivUIOp::create(b, rest, count);
   Value origin = b.i64(0);
   for (size_t axis = ranks().size() - 1; axis-- > 0;) {
@@ -78,35 +95,72 @@ void Panels::emitTurn(TileLowering &t, const Storage &s, Value memory,
     rest = arith::DivUIOp::create(b, rest, size);
   }
   Value rowStride = s.strides[product.rowAxis], stride = s.strides.back();
-  origin = b.add(origin, b.mul(first, rowStride));
   Value rows =
       b.select(zeros, b.i64(0), b.sub(extent(ranks()[product.rowAxis]), first));
-  Value isPlain = b.compare(CmpIPredicate::eq, stride, b.i64(1));
+  return {s,      b.add(origin, b.mul(first, rowStride)),
+          rows,   rowStride,
+          stride, b.compare(CmpIPredicate::eq, stride, b.i64(1))};
+}
 
-  // A row of a tile into scratch memory.
-  auto fetch = [&](Value number, Value column, Value to) {
-    Value at =
-        b.add(origin, b.add(b.mul(number, rowStride), b.mul(column, stride)));
-    Value inside = b.compare(CmpIPredicate::slt, number, rows);
-    t.scalarLoop(b.i64(0), b.i64(16), {}, [&](Value i, ValueRange) {
-      Value x = b.ifElse(
-          inside,
-          [&]() -> TileLowering::Values {
-            return {
-                t.load(b.getI16Type(), s.base, b.add(at, b.mul(stride, i)))};
-          },
-          [&]() -> TileLowering::Values {
-            return {b.integer(b.getI16Type(), 0)};
-          })[0];
-      t.store(x, scratch, b.add(to, i));
-      return TileLowering::Values();
+/// 16 elements of a row to the element `to` of `scratch`; 0 beyond the tensor.
+void Panels::fetch(TileLowering &t, const Source &from, Value row, Value column,
+                   Value scratch, Value to) const {
+  CodeBuilder &b = t.b;
+  Type code = b.getIntegerType(element().getIntOrFloatBitWidth());
+  Value at = b.add(from.origin, b.add(b.mul(row, from.rowStride),
+                                      b.mul(column, from.stride)));
+  Value inside = b.compare(CmpIPredicate::slt, row, from.rows);
+  t.scalarLoop(b.i64(0), b.i64(16), {}, [&](Value i, ValueRange) {
+    Value x = b.ifElse(
+        inside,
+        [&]() -> TileLowering::Values {
+          return {t.load(code, from.storage.base,
+                         b.add(at, b.mul(from.stride, i)))};
+        },
+        [&]() -> TileLowering::Values { return {b.integer(code, 0)}; })[0];
+    t.store(x, scratch, b.add(to, i));
+    return TileLowering::Values();
+  });
+}
+
+void Panels::emitRows(TileLowering &t, const Source &from, Value block,
+                      Value scratch) const {
+  CodeBuilder &b = t.b;
+  Type elements = VectorType::get({16}, element());
+  auto reals = VectorType::get({16}, b.getF32Type());
+  auto halves = VectorType::get({16}, b.getI16Type());
+  t.loop(b.i64(0), b.i64(blockRows()), 1, [&](Value row) {
+    Value isThere =
+        b.bitAnd(from.isPlain, b.compare(CmpIPredicate::slt, row, from.rows));
+    Value start = b.add(from.origin, b.mul(row, from.rowStride));
+    Value rowInTile = b.bitAnd(row, b.i64(amx::tileRows - 1));
+    t.loop(b.i64(0), b.i64(product.depth), 16, [&](Value column) {
+      b.ifThen(b.bitNot(isThere),
+               [&] { fetch(t, from, row, column, scratch, b.i64(0)); });
+      Value there = b.gep(element(), from.storage.base, b.add(start, column));
+      Value x = t.load(elements, b.select(isThere, there, scratch), b.i64(0));
+      Value at = b.add(b.mul(rowInTile, b.i64(amx::tileDepth)),
+                       b.bitAnd(column, b.i64(amx::tileDepth - 1)));
+      Value tile = b.gep(b.getI8Type(), block, tileOffset(b, row, column));
+      for (Value piece : alikePieces(b, b.convert(x, reals), product.pieces)) {
+        Value high =
+            arith::ShRUIOp::create(b, piece, b.integer(piece.getType(), 16));
+        t.store(arith::TruncIOp::create(b, halves, high), tile, at);
+        at = b.add(at, b.i64(pieceBytes / 2));
+      }
     });
-  };
+  });
+}
+
+/// Pairs of rows as words, turned.
+void Panels::emitTurned(TileLowering &t, const Source &from, Value block,
+                        Value flag, Value scratch) const {
+  CodeBuilder &b = t.b;
+  Type elements = VectorType::get({16}, element());
+  auto shorts = VectorType::get({16}, b.getI16Type());
+  auto words = VectorType::get({16}, b.getI32Type());
   auto halves = VectorType::get({32}, b.getI16Type());
-  Value exponent = b.integer(halves, 0x7f80);
-  Value block = address(b, memory, item);
-  Value flag = flagAddress(b, memory, item, extent);
-  b.store(b.integer(b.getI8Type(), 0), flag);
+  auto reals = VectorType::get({16}, b.getF32Type());
   int64_t depthTiles = product.depth / amx::tileDepth;
   int64_t columnTiles = product.columns / amx::tileRows;
   t.loop(b.i64(0), b.i64(depthTiles), 1, [&](Value depthTile) {
@@ -114,46 +168,82 @@ void Panels::emitTurn(TileLowering &t, const Storage &s, Value memory,
     t.loop(b.i64(0), b.i64(columnTiles), 1, [&](Value columnTile) {
       Value column = b.mul(columnTile, b.i64(amx::tileRows));
       // Rows are read where they are, if they are all there.
-      Value isThere = b.bitAnd(
-          isPlain, b.compare(CmpIPredicate::sle,
-                             b.add(depth, b.i64(amx::tileDepth)), rows));
+      Value isThere =
+          b.bitAnd(from.isPlain,
+                   b.compare(CmpIPredicate::sle,
+                             b.add(depth, b.i64(amx::tileDepth)), from.rows));
       b.ifThen(b.bitNot(isThere), [&] {
         t.loop(b.i64(0), b.i64(amx::tileDepth), 1, [&](Value row) {
-          fetch(b.add(depth, row), column, b.mul(row, b.i64(16)));
+          fetch(t, from, b.add(depth, row), column, scratch,
+                b.mul(row, b.i64(16)));
         });
       });
-      Value at = b.add(origin, b.add(b.mul(depth, rowStride), column));
-      Value from =
-          b.select(isThere, b.gep(b.getI16Type(), s.base, at), scratch);
-      Value step = b.select(isThere, rowStride, b.i64(16));
-      // Pairs of rows as words, then turned.
-      SmallVector<Value> turned;
-      Value wrong, row = from, ahead = b.mul(step, b.i64(amx::tileDepth));
-      auto nextRow = [&] {
+      Value at =
+          b.add(from.origin, b.add(b.mul(depth, from.rowStride), column));
+      Value row =
+          b.select(isThere, b.gep(element(), from.storage.base, at), scratch);
+      Value step = b.select(isThere, from.rowStride, b.i64(16));
+      Value ahead = b.mul(step, b.i64(amx::tileDepth));
+      auto nextRow = [&](Type type) {
         // The machine does not see that the next tile's rows follow.
-        b.prefetch(b.gep(b.getI16Type(), row, ahead));
-        Value x = t.load(shorts, row, b.i64(0));
-        row = b.gep(b.getI16Type(), row, step);
-        return arith::ExtUIOp::create(b, words, x);
+        b.prefetch(b.gep(element(), row, ahead));
+        Value x = t.load(type, row, b.i64(0));
+        row = b.gep(element(), row, step);
+        return x;
       };
-      for (int64_t i = 0; i < 16; ++i) {
-        Value low = nextRow();
-        Value high = arith::ShLIOp::create(b, nextRow(), b.integer(words, 16));
-        Value pair = vector::BitCastOp::create(b, halves, b.bitOr(low, high));
-        Value bad =
-            b.compare(CmpIPredicate::eq, b.bitAnd(pair, exponent), exponent);
+      Value wrong;
+      // 0 where the exponent has all bits.
+      auto finite = [&](Value bits, int64_t exponent) {
+        Value most = b.integer(bits.getType(), exponent);
+        Value bad = b.compare(CmpIPredicate::eq, b.bitAnd(bits, most), most);
         wrong = wrong ? b.bitOr(wrong, bad) : bad;
-        pair = b.select(bad, b.integer(halves, 0), pair);
-        turned.push_back(vector::BitCastOp::create(b, words, pair));
+        return b.select(bad, b.integer(bits.getType(), 0), bits);
+      };
+      std::vector<SmallVector<Value>> turned(product.pieces);
+      for (int64_t i = 0; i < 16; ++i) {
+        if (product.pieces == 1) {
+          auto word = [&] {
+            return arith::ExtUIOp::create(b, words, nextRow(shorts));
+          };
+          Value low = word();
+          Value high = arith::ShLIOp::create(b, word(), b.integer(words, 16));
+          Value pair = finite(
+              vector::BitCastOp::create(b, halves, b.bitOr(low, high)), 0x7f80);
+          turned[0].push_back(vector::BitCastOp::create(b, words, pair));
+          continue;
+        }
+        SmallVector<Value> rows[2];
+        for (auto &pieces : rows) {
+          Value x = b.convert(nextRow(elements), reals);
+          x = finite(arith::BitcastOp::create(b, words, x), 0x7f800000);
+          pieces = alikePieces(b, arith::BitcastOp::create(b, reals, x),
+                               product.pieces);
+        }
+        for (auto [piece, even, odd] : llvm::zip(turned, rows[0], rows[1]))
+          piece.push_back(pairOf(b, even, odd));
       }
       Value any =
           vector::ReductionOp::create(b, vector::CombiningKind::OR, wrong);
       b.ifThen(any, [&] { b.store(b.integer(b.getI8Type(), 1), flag); });
-      transpose(b, turned);
-      Value tile = b.add(b.mul(columnTile, b.i64(depthTiles)), depthTile);
-      Value to = b.mul(tile, b.i64(amx::tileBytes / 4));
-      for (auto [i, value] : llvm::enumerate(turned))
-        t.store(value, block, b.add(to, b.i64(16 * i)));
+      Value tile = b.gep(b.getI8Type(), block, tileOffset(b, column, depth));
+      for (auto [number, piece] : llvm::enumerate(turned)) {
+        transpose(b, piece);
+        for (auto [i, value] : llvm::enumerate(piece))
+          t.store(value, tile, b.i64(number * pieceBytes / 4 + 16 * i));
+      }
     });
   });
+}
+
+void Panels::emitBlock(TileLowering &t, const Storage &s, Value memory,
+                       Value item, Value scratch, Extent extent) const {
+  CodeBuilder &b = t.b;
+  Source from = sourceOf(b, s, item, extent);
+  Value block = address(b, memory, item);
+  Value flag = flagAddress(b, memory, item, extent);
+  b.store(b.integer(b.getI8Type(), 0), flag);
+  if (product.turned)
+    emitTurned(t, from, block, flag, scratch);
+  else
+    emitRows(t, from, block, scratch);
 }

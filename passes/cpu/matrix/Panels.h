@@ -1,9 +1,10 @@
 //===- Panels.h - a tensor laid out for the matrix unit ---------*- C++ -*-===//
-// Where the memory of a product's left operand runs along the rank that the
-// product keeps, the tensor is turned once before the kernel: for each step of
-// the stream, tiles of 16 columns x 32 reduced points. What is not finite is
-// left out there and named by a flag of its block, for a product would spread
-// it to lanes from which the point is absent.
+// A product's left operand is laid out anew once before the kernel, a block for
+// each step of the stream, where it is not bf16 or its memory runs along the
+// rank that the product keeps: tiles of 16 columns x 32 reduced points, in the
+// order in which products read them. What is not finite is left out where the
+// stream is reduced, and named by a flag of its block, for a product would
+// spread it to lanes from which the point is absent.
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_PASSES_CPU_MATRIX_PANELS_H
 #define ATTN_PASSES_CPU_MATRIX_PANELS_H
@@ -24,9 +25,9 @@ public:
   Value bytes(CodeBuilder &b, Extent extent) const;
   /// Work items: a block each.
   Value items(CodeBuilder &b, Extent extent) const;
-  /// Lays out block `item`. `scratch`: 1 KiB of the worker's.
-  void emitTurn(TileLowering &t, const Storage &s, Value memory, Value item,
-                Value scratch, Extent extent) const;
+  /// Lays out block `item`. `scratch`: 2 KiB of the worker's.
+  void emitBlock(TileLowering &t, const Storage &s, Value memory, Value item,
+                 Value scratch, Extent extent) const;
   /// The block that holds the point `indices` (i64) of the tensor, which is the
   /// first of one.
   Value blockOf(CodeBuilder &b, llvm::ArrayRef<Value> indices,
@@ -34,9 +35,38 @@ public:
   Value address(CodeBuilder &b, Value memory, Value block) const;
   Value flagAddress(CodeBuilder &b, Value memory, Value block,
                     Extent extent) const;
+  /// A block has quads for every 32 columns and every 32 reduced points, a quad
+  /// for each piece the tiles of two times 16 columns.
+  static constexpr int64_t pieceBytes = 2048;
+  int64_t quadBytes() const { return product.pieces * pieceBytes; }
 
 private:
-  int64_t blockBytes() const { return product.columns * product.depth * 2; }
+  /// What of the tensor a block has: `rows` of it from the element `origin` on.
+  struct Source {
+    const Storage &storage;
+    Value origin, rows;
+    Value rowStride, stride;
+    Value isPlain; // the last stride is 1
+  };
+  Source sourceOf(CodeBuilder &b, const Storage &s, Value item,
+                  Extent extent) const;
+  void emitRows(TileLowering &t, const Source &from, Value block,
+                Value scratch) const;
+  void emitTurned(TileLowering &t, const Source &from, Value block, Value flag,
+                  Value scratch) const;
+  /// Of the tile that has `column` and `depth`, from the start of the block.
+  Value tileOffset(CodeBuilder &b, Value column, Value depth) const;
+  void fetch(TileLowering &t, const Source &from, Value row, Value column,
+             Value scratch, Value to) const;
+
+  int64_t blockBytes() const {
+    return product.columns * product.depth * 2 * product.pieces;
+  }
+  /// Of the tensor, in a block.
+  int64_t blockRows() const {
+    return product.turned ? product.depth : product.columns;
+  }
+  mlir::Type element() const;
   llvm::ArrayRef<mlir::StringAttr> ranks() const;
   Value blocksOfRows(CodeBuilder &b, Extent extent) const;
 

@@ -68,7 +68,8 @@ constexpr int64_t mostInLine = 1000;
 
 void MatrixStream::rowsBeside(bool isFull, Value step,
                               ArrayRef<Beside> products) {
-  RowPhase phase = rowPhase(lastPhase(), isFull, reference.has_value());
+  bool fused = reference && !roles.hasPieces();
+  RowPhase phase = rowPhase(lastPhase(), isFull, fused);
   const StepOrder &order = layout.order;
   Values start = phase.begin();
   int64_t size = phase.sizeOfPair(start);
@@ -114,17 +115,34 @@ void MatrixStream::rowsBeside(bool isFull, Value step,
           return carried;
         });
   };
+  // One part of a quad of several pieces gets a few vectors: the machine has
+  // room for no more than four products that wait, and the rows behind them.
+  auto vectors = [&](Value at, int64_t part, int64_t parts, Values carried) {
+    int64_t count = order.pairs * RowPhase::vectors;
+    for (int64_t i = count * part / parts; i < count * (part + 1) / parts;
+         ++i) {
+      Value pair = b.add(at, b.i64(i / RowPhase::vectors));
+      seek(pair);
+      carried = phase.pair(pair, i % RowPhase::vectors, std::move(carried));
+    }
+    return carried;
+  };
   auto round = [&](Value number, ValueRange in) {
     Values sums(in);
     Value before = b.mul(number, b.i64(order.quads));
     for (const Beside &x : products) {
+      int64_t parts = partsOf(*x.product);
+      bool isFine = parts > 2 && isFull && !isLong;
       auto slice = [&](Value quad, int64_t part, Values carried) {
-        if (part == 0 && !halves)
+        Value first = b.mul(b.add(before, quad), b.i64(order.pairs));
+        if (isFine)
+          return vectors(first, part, parts, carried);
+        bool isMiddle = part + 1 == parts / 2, isEnd = part + 1 == parts;
+        if (!isEnd && !(isMiddle && halves))
           return carried;
         int64_t low = 0, high = order.pairs;
         if (halves)
-          (part ? low : high) = order.pairs / 2;
-        Value first = b.mul(b.add(before, quad), b.i64(order.pairs));
+          (isEnd ? low : high) = order.pairs / 2;
         if (high - low == inLine)
           return rows(b.add(first, b.i64(low)), carried);
         return t.loop(b.add(first, b.i64(low)), b.add(first, b.i64(high)),

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "passes/cpu/matrix/Amx.h"
+#include "passes/cpu/matrix/Pieces.h"
 #include "passes/cpu/matrix/Stream.h"
 
 using namespace mlir;
@@ -101,7 +102,7 @@ MatrixStream::Left MatrixStream::rowsOf(tile::LoadOp load, const Rows &rows,
 MatrixStream::Left MatrixStream::left(const MatrixProduct &p, Value step,
                                       Value turn) {
   enter(step);
-  if (!p.turned) {
+  if (!p.isLaidOut()) {
     // Two steps are under way.
     Value copy = b.gep(b.getI8Type(), place(offsetsOf(p).copy),
                        b.mul(b.bitAnd(turn, b.i64(1)), b.i64(copyBytes(p))));
@@ -111,7 +112,8 @@ MatrixStream::Left MatrixStream::left(const MatrixProduct &p, Value step,
   Panels panel(p);
   Value memory = panels[numberOf(p)];
   Value number = panel.blockOf(b, firstOf(p.left), extent);
-  return {panel.address(b, memory, number), b.i64(amx::tileBytes / 16),
+  return {panel.address(b, memory, number),
+          b.i64(amx::tileBytes / amx::tileRows),
           panel.flagAddress(b, memory, number, extent)};
 }
 
@@ -122,6 +124,7 @@ void MatrixStream::quads(const MatrixProduct &p,
   Values all(start);
   llvm::append_range(all, carried);
   Value stride = b.i64(roles.lanes * 4);
+  SmallVector<Term> terms = termsOf(p.pieces);
   auto store = [&](ArrayRef<Value> sums, int first) {
     for (int i = first; i < first + 2; ++i)
       amx::store(b, sums[i], to[i], stride);
@@ -131,19 +134,28 @@ void MatrixStream::quads(const MatrixProduct &p,
     Value number = b.add(firstQuad, k);
     Value from = b.gep(b.getI8Type(), right,
                        b.mul(k, b.i64(amx::tileRows * roles.lanes * 4)));
-    Value x = amx::load(b, a(0, k), aStride, /*once=*/true);
-    Value y0 = amx::load(b, from, stride);
-    Value y1 = amx::load(b, b.gep(b.getI8Type(), from, int64_t(64)), stride);
-    sums[0] = amx::multiply(b, sums[0], x, y0);
-    sums[1] = amx::multiply(b, sums[1], x, y1);
-    rest = slice.emit(number, 0, rest);
-    x = amx::load(b, a(1, k), aStride, /*once=*/true);
-    sums[2] = amx::multiply(b, sums[2], x, y0);
-    sums[3] = amx::multiply(b, sums[3], x, y1);
-    // Half of the sums are stored beside rows.
-    if (isLast)
-      store(sums, 0);
-    rest = slice.emit(number, 1, rest);
+    Value rows[2] = {a(0, k), a(1, k)};
+    Value y0, y1;
+    int64_t rightPiece = -1, part = 0;
+    for (Term term : terms) {
+      for (int half = 0; half < 2; ++half) {
+        Value at =
+            b.gep(b.getI8Type(), rows[half], term.left * Panels::pieceBytes);
+        Value x = amx::load(b, at, aStride, /*once=*/true);
+        if (std::exchange(rightPiece, term.right) != term.right) {
+          Value y =
+              b.gep(b.getI8Type(), from, term.right * roles.rightPieceBytes(p));
+          y0 = amx::load(b, y, stride);
+          y1 = amx::load(b, b.gep(b.getI8Type(), y, int64_t(64)), stride);
+        }
+        sums[2 * half] = amx::multiply(b, sums[2 * half], x, y0);
+        sums[2 * half + 1] = amx::multiply(b, sums[2 * half + 1], x, y1);
+        // Half of the sums are stored beside rows.
+        if (isLast && part + 1 == partsOf(p))
+          store(sums, 0);
+        rest = slice.emit(number, part++, rest);
+      }
+    }
     if (isLast)
       store(sums, 2);
     sums.append(rest);
@@ -175,6 +187,15 @@ static SmallVector<Value> corners(CodeBuilder &b, Value base, Value row,
   return result;
 }
 
+/// The first piece of a tile of columns 32 * block + 16 * half, laid out anew.
+static Value tileAt(CodeBuilder &b, const MatrixProduct &p, Value pointer,
+                    Value block, int half, Value k) {
+  Value quad = b.add(b.mul(block, b.i64(p.depth / amx::tileDepth)), k);
+  Value offset = b.mul(quad, b.i64(Panels(p).quadBytes()));
+  return b.gep(b.getI8Type(), pointer,
+               b.add(offset, b.i64(half * amx::tileBytes)));
+}
+
 MatrixStream::Values MatrixStream::early(const MatrixProduct &p, Value low,
                                          int64_t count, From from, Target to,
                                          Values carried, Slice slice) {
@@ -187,6 +208,8 @@ MatrixStream::Values MatrixStream::early(const MatrixProduct &p, Value low,
         Value block = b.add(low, i);
         Source x = from(block);
         auto a = [&](int half, Value k) {
+          if (p.isLaidOut())
+            return tileAt(b, p, x.pointer, b.i64(0), half, k);
           Value row = b.mul(b.i64(16 * half), x.stride);
           return b.gep(b.getI8Type(), x.pointer,
                        b.add(row, b.mul(k, b.i64(64))));
@@ -197,16 +220,21 @@ MatrixStream::Values MatrixStream::early(const MatrixProduct &p, Value low,
       });
 }
 
-/// A block of rows of `left`.
-static Value rowsAt(CodeBuilder &b, Value pointer, Value stride, Value block) {
-  return b.gep(b.getI8Type(), pointer,
-               b.mul(b.mul(block, b.i64(Ring::rows)), stride));
+MatrixStream::Source MatrixStream::sourceOf(const MatrixProduct &p,
+                                            const Left &left, Value block,
+                                            Value right) {
+  Value pointer =
+      p.isLaidOut()
+          ? tileAt(b, p, left.pointer, block, 0, b.i64(0))
+          : b.gep(b.getI8Type(), left.pointer,
+                  b.mul(b.mul(block, b.i64(Ring::rows)), left.stride));
+  return {pointer, left.stride, right};
 }
 
 void MatrixStream::early(const MatrixProduct &p, const Left &left,
                          int64_t count, Target to) {
   auto from = [&](Value block) -> Source {
-    return {rowsAt(b, left.pointer, left.stride, block), left.stride, right(p)};
+    return sourceOf(p, left, block, right(p));
   };
   early(p, b.i64(0), count, from, to, {}, nothing());
 }
@@ -229,16 +257,14 @@ MatrixStream::Values MatrixStream::earlyBeside(const Beside &x, Value round,
   Value first = ring.first(b, turn);
   auto from = [&](Value block) -> Source {
     Value other = b.sub(block, b.i64(blocks - ahead));
-    Source next{rowsAt(b, x.left.pointer, x.left.stride, other), x.left.stride,
-                x.right};
+    Source next = sourceOf(p, x.left, other, x.right);
     if (ahead == blocks)
       return next;
     Value isNext = b.compare(CmpIPredicate::sge, other, b.i64(0));
-    Value ours =
-        rowsAt(b, x.rest.pointer, x.rest.stride, b.add(block, b.i64(ahead)));
-    return {b.select(isNext, next.pointer, ours),
-            b.select(isNext, x.left.stride, x.rest.stride),
-            b.select(isNext, x.right, x.restRight)};
+    Source ours = sourceOf(p, x.rest, b.add(block, b.i64(ahead)), x.restRight);
+    return {b.select(isNext, next.pointer, ours.pointer),
+            b.select(isNext, next.stride, ours.stride),
+            b.select(isNext, next.right, ours.right)};
   };
   auto to = [&](Value block) {
     return b.gep(b.getI8Type(), place(offsetsOf(p).scores),
@@ -266,10 +292,7 @@ MatrixStream::Values MatrixStream::late(const MatrixProduct &p, Value low,
                                           b.select(isFirst, b.i64(0), stride))
                               : amx::load(b, pointer, stride));
         auto a = [&](int half, Value k) {
-          Value row = b.add(b.mul(block, b.i64(2)), b.i64(half));
-          Value tile = b.add(b.mul(row, b.i64(depthTiles)), k);
-          return b.gep(b.getI8Type(), left.pointer,
-                       b.mul(tile, b.i64(amx::tileBytes)));
+          return tileAt(b, p, left.pointer, block, half, k);
         };
         quads(p, a, left.stride, right, start, b.mul(i, b.i64(depthTiles)),
               rest, slice, places);
@@ -287,6 +310,7 @@ void MatrixStream::correct(const MatrixProduct &p, const Left &left,
     enter(step);
     tile::LoadOp load = p.left;
     const Storage &s = t.outside.storage(load.getTensor());
+    Type element = load.getTensor().getType().getElementType();
     Values first = firstOf(load);
     Value origin = StorageMap::offset(b, s, first);
     Value rows =
@@ -296,26 +320,32 @@ void MatrixStream::correct(const MatrixProduct &p, const Left &left,
       t.loop(b.i64(0), b.i64(p.columns), 1, [&](Value column) {
         Value at = b.add(origin, b.add(b.mul(row, s.strides[p.rowAxis]),
                                        b.mul(column, s.strides.back())));
-        Value raw =
-            b.convert(t.load(b.getI16Type(), s.base, at), b.getI32Type());
-        Value exponent = b.i32(0x7f80);
+        Value x = b.convert(t.load(element, s.base, at), b.getF32Type());
+        Value raw = arith::BitcastOp::create(b, b.getI32Type(), x);
+        Value exponent = b.i32(0x7f800000);
         Value wrong =
             b.compare(CmpIPredicate::eq, b.bitAnd(raw, exponent), exponent);
         b.ifThen(wrong, [&] {
-          Value x = arith::BitcastOp::create(
-              b, b.getF32Type(), arith::ShLIOp::create(b, raw, b.i32(16)));
           Value pair = b.mul(arith::DivUIOp::create(b, row, b.i64(2)),
                              b.i64(roles.lanes));
           Value odd =
               b.compare(CmpIPredicate::ne, b.bitAnd(row, b.i64(1)), b.i64(0));
           for (int64_t lane = 0; lane < roles.lanes; lane += t.lanes()) {
-            Value words = t.load(ints, right, b.add(pair, b.i64(lane)));
-            Value high = b.bitAnd(words, b.integer(ints, int32_t(0xffff0000)));
-            Value low = arith::ShLIOp::create(b, words, b.integer(ints, 16));
-            Value bits = b.select(odd, high, low);
-            Value present =
-                b.compare(CmpIPredicate::ne, bits, b.integer(ints, INT32_MIN));
-            Value weight = arith::BitcastOp::create(b, reals, bits);
+            Value present, weight;
+            for (int64_t i = 0; i < p.pieces; ++i) {
+              Value start =
+                  b.add(pair, b.i64(i * roles.rightPieceBytes(p) / 4));
+              Value words = t.load(ints, right, b.add(start, b.i64(lane)));
+              Value high =
+                  b.bitAnd(words, b.integer(ints, int32_t(0xffff0000)));
+              Value low = arith::ShLIOp::create(b, words, b.integer(ints, 16));
+              Value bits = b.select(odd, high, low);
+              Value piece = arith::BitcastOp::create(b, reals, bits);
+              if (i == 0)
+                present = b.compare(CmpIPredicate::ne, bits,
+                                    b.integer(ints, INT32_MIN));
+              weight = i ? b.add(weight, piece) : piece;
+            }
             Value offset =
                 b.add(b.mul(column, b.i64(roles.lanes)), b.i64(lane));
             Value old = t.load(reals, to, offset);

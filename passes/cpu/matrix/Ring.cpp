@@ -1,6 +1,7 @@
 //===- Ring.cpp - where the rows of an early product wait -------*- C++ -*-===//
 #include "passes/cpu/matrix/Ring.h"
 #include "passes/cpu/matrix/Amx.h"
+#include "passes/cpu/matrix/Pieces.h"
 #include "passes/cpu/matrix/Reference.h"
 #include <numeric>
 
@@ -11,6 +12,10 @@ using arith::CmpIPredicate;
 
 int64_t cpu::quadsOf(const MatrixProduct &p) {
   return p.columns / 32 * (p.depth / amx::tileDepth);
+}
+
+int64_t cpu::partsOf(const MatrixProduct &p) {
+  return 2 * termsOf(p.pieces).size();
 }
 
 StepOrder::StepOrder(const MatrixRoles &roles) : rounds(0), quads(0) {

@@ -11,8 +11,10 @@
 
 namespace attn::cpu {
 
-/// Quads of tile products in a step.
+/// Quads in a step: products of 2 x 2 tiles, of all their pieces.
 int64_t quadsOf(const MatrixProduct &p);
+/// Pairs of products of tiles in a quad.
+int64_t partsOf(const MatrixProduct &p);
 
 /// In which order products and rows of a step in the pipeline run: in rounds,
 /// each with an equal part of every product and of the rows. Rows that no

@@ -2,7 +2,7 @@
 #include "passes/cpu/matrix/Roles.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Matchers.h"
-#include "passes/cpu/Builder.h"
+#include "passes/cpu/matrix/Pieces.h"
 #include "passes/cpu/tile/Index.h"
 
 using namespace mlir;
@@ -120,8 +120,9 @@ static std::optional<unsigned> rowAxisOf(ValueRange indices, Value inner,
 bool MatrixRoles::describeLeft(MatrixProduct &p) {
   tile::TileType type = p.left.getType();
   auto tensor = cast<NamedTensorType>(p.left.getTensor().getType());
-  if (type.getMasked() || !tensor.getElementType().isBF16())
-    return refuse("an operand of a product is not bf16");
+  p.pieces = piecesOf(tensor.getElementType());
+  if (type.getMasked() || !p.pieces)
+    return refuse("an operand of a product is no sum of bf16");
   Block &block = p.left.getIndices().front();
   ValueRange indices = block.back().getOperands();
   auto inner = indices.empty() ? BlockArgument()
@@ -135,8 +136,8 @@ bool MatrixRoles::describeLeft(MatrixProduct &p) {
   if (!axis)
     return refuse("an operand of a product is no box");
   p.rowAxis = *axis;
-  if (p.turned && !followsSteps(indices[p.rowAxis], local,
-                                stream.getBody().getArgument(0), p.depth))
+  if (p.isLaidOut() && !followsSteps(indices[p.rowAxis], local,
+                                     stream.getBody().getArgument(0), rows))
     return refuse("an operand of a product is not cut as the stream is");
   return true;
 }
@@ -144,7 +145,7 @@ bool MatrixRoles::describeLeft(MatrixProduct &p) {
 /// How B does, if it is the tile of a tensor.
 void MatrixRoles::describeRight(MatrixProduct &p) {
   auto load = p.right.getDefiningOp<tile::LoadOp>();
-  if (p.isLate || !load || !load->hasOneUse())
+  if (p.isLate || p.pieces > 1 || !load || !load->hasOneUse())
     return;
   Block &block = load.getIndices().front();
   p.laneAxis = rowAxisOf(block.back().getOperands(), block.getArgument(0),

@@ -24,10 +24,14 @@ struct MatrixProduct {
   /// A, as it lies in memory: `rowAxis` of the tensor runs along rows.
   tile::LoadOp left;
   unsigned rowAxis = 0;
-  /// A's memory runs along `column`: it is laid out anew before the kernel.
+  /// A's memory runs along `column`.
   bool turned = false;
+  /// Of A's elements, see Pieces.h.
+  int64_t pieces = 1;
+  /// A is laid out anew before the kernel.
+  bool isLaidOut() const { return turned || pieces > 1; }
   mlir::Value right; // B
-  /// Of an early one whose B only it reads, from memory that runs along
+  /// Of an early one of bf16 whose B only it reads, from memory that runs along
   /// `reduced`: the axis of the tensor along the lanes.
   std::optional<unsigned> laneAxis;
   bool isLate = false;
@@ -62,6 +66,14 @@ public:
   bool isClassified = false;
   /// All that the kernel stores is rounded to 16 bits.
   bool isCoarse = true;
+  /// A piece of B.
+  int64_t rightPieceBytes(const MatrixProduct &p) const {
+    return p.depth * lanes * 2;
+  }
+  /// Some product has more than the bits of bf16.
+  bool hasPieces() const {
+    return llvm::any_of(products, [](auto &p) { return p.pieces > 1; });
+  }
 
   const MatrixProduct *product(mlir::Operation *op) const;
   bool isInStream(mlir::Operation *op) const;

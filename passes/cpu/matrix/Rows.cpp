@@ -1,6 +1,7 @@
 //===- Rows.cpp - one phase of a step, two rows at a time -------*- C++ -*-===//
 #include "passes/cpu/matrix/Rows.h"
 #include "mlir/IR/Matchers.h"
+#include "passes/cpu/matrix/Pieces.h"
 #include "passes/cpu/matrix/RowRegion.h"
 #include "passes/cpu/tile/Absence.h"
 #include "passes/cpu/tile/Accumulate.h"
@@ -12,27 +13,6 @@ using namespace attn::cpu;
 using arith::CmpIPredicate;
 
 constexpr int32_t minusInfinityBits = int32_t(0xff800000);
-
-/// Rounds to nearest, ties away from 0.
-Value cpu::packPair(CodeBuilder &b, Value even, Value odd) {
-  Type ints = b.like(even.getType(), b.getI32Type());
-  auto rounded = [&](Value x) {
-    return b.add(arith::BitcastOp::create(b, ints, x), b.integer(ints, 0x8000));
-  };
-  // The upper halves moved down by bytes: shifts of words compete with
-  // products, and LLVM would make one slow permutation of a shuffle that it
-  // knows.
-  Value low =
-      LLVM::InlineAsmOp::create(
-          b, ints, ValueRange{rounded(even)}, "vpsrldq $$2, $1, $0", "=v,v",
-          /*has_side_effects=*/false,
-          /*is_align_stack=*/false, LLVM::TailCallKind::None,
-          LLVM::AsmDialectAttr::get(b.getContext(), LLVM::AsmDialect::AD_ATT),
-          ArrayAttr())
-          .getResult(0);
-  return b.bitOr(b.bitAnd(rounded(odd), b.integer(ints, int32_t(0xffff0000))),
-                 b.bitAnd(low, b.integer(ints, 0xffff)));
-}
 
 RowPhase::RowPhase(TileLowering &t, const MatrixRoles &roles,
                    const MatrixRoles::Phase &phase, Value full, bool fused,
@@ -300,45 +280,62 @@ Value RowPhase::combine(tile::EinsumOp op, Value sum, const Scalar &point) {
 /// A zero of its own says that a point is absent.
 constexpr double absentFactor = -0.0;
 
-void RowPhase::storeFactors(Value words, Value place, Value pair,
-                            int64_t vector) {
-  t.store(words, place,
-          b.add(b.mul(pair, b.i64(roles.lanes)), b.i64(vector * t.lanes())));
+void RowPhase::storeFactors(const MatrixProduct &p, Value even, Value odd,
+                            Value place, Value pair, int64_t vector) {
+  Value at = b.add(b.mul(pair, b.i64(roles.lanes)), b.i64(vector * t.lanes()));
+  for (Value words : packPair(b, even, odd, p.pieces)) {
+    t.store(words, place, at);
+    at = b.add(at, b.i64(roles.rightPieceBytes(p) / 4));
+  }
 }
 
 RowPhase::Values RowPhase::pair(Value pair, Values sums) {
-  known.clear();
-  rowAt[0] = b.mul(pair, b.i64(2));
-  rowAt[1] = b.add(rowAt[0], b.i64(1));
-  auto isAbove = [&](Value value) { return above.contains(value); };
-  for (int64_t vector = 0; vector < vectors; ++vector) {
-    for (auto [place, product] : llvm::zip(factorAt, phase.factors)) {
-      Value values[2];
-      for (int64_t row = 0; row < 2; ++row) {
-        Scalar point = element(product->right, row, vector);
-        Value x = b.splat(point.value, t.vectorOf(b.getF32Type()));
-        Value present = simplifiedFlag(b.both(point.present, {}));
-        bool free = !present ||
-                    (full && isZeroWhenAbsent(point.value, present, isAbove));
-        values[row] =
-            free ? x : b.select(present, x, b.real(x.getType(), absentFactor));
-      }
-      storeFactors(packPair(b, values[0], values[1]), place, pair, vector);
-    }
-    for (auto [number, op] : llvm::enumerate(phase.reductions)) {
-      Value &sum = sums[number * vectors + vector];
-      sum = combinePair(op, forms[number], sum, vector);
-    }
-  }
+  enter(pair);
+  for (int64_t vector = 0; vector < vectors; ++vector)
+    emit(pair, vector, sums);
   known.clear();
   return sums;
 }
 
+RowPhase::Values RowPhase::pair(Value pair, int64_t vector, Values sums) {
+  enter(pair);
+  emit(pair, vector, sums);
+  known.clear();
+  return sums;
+}
+
+void RowPhase::enter(Value pair) {
+  known.clear();
+  rowAt[0] = b.mul(pair, b.i64(2));
+  rowAt[1] = b.add(rowAt[0], b.i64(1));
+}
+
+void RowPhase::emit(Value pair, int64_t vector, MutableArrayRef<Value> sums) {
+  auto isAbove = [&](Value value) { return above.contains(value); };
+  for (auto [place, product] : llvm::zip(factorAt, phase.factors)) {
+    Value values[2];
+    for (int64_t row = 0; row < 2; ++row) {
+      Scalar point = element(product->right, row, vector);
+      Value x = b.splat(point.value, t.vectorOf(b.getF32Type()));
+      Value present = simplifiedFlag(b.both(point.present, {}));
+      bool free =
+          !present || (full && isZeroWhenAbsent(point.value, present, isAbove));
+      values[row] =
+          free ? x : b.select(present, x, b.real(x.getType(), absentFactor));
+    }
+    storeFactors(*product, values[0], values[1], place, pair, vector);
+  }
+  for (auto [number, op] : llvm::enumerate(phase.reductions)) {
+    Value &sum = sums[number * vectors + vector];
+    sum = combinePair(op, forms[number], sum, vector);
+  }
+}
+
 void RowPhase::absentPair(Value pair) {
   Value none = b.real(t.vectorOf(b.getF32Type()), absentFactor);
-  for (Value place : factorAt)
+  for (auto [place, product] : llvm::zip(factorAt, phase.factors))
     for (int64_t vector = 0; vector < vectors; ++vector)
-      storeFactors(packPair(b, none, none), place, pair, vector);
+      storeFactors(*product, none, none, place, pair, vector);
 }
 
 int64_t RowPhase::sizeOfPair(Values sums) {

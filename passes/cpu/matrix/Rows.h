@@ -1,7 +1,8 @@
 //===- Rows.h - one phase of a step, two rows at a time ---------*- C++ -*-===//
 // Maps over rows and lanes stay in registers: a phase reads the results of
 // products, reduces over its rows, and leaves the factors of late products as
-// pairs of bf16 rows. Rows may be emitted in any pieces, between other code.
+// pairs of bf16 rows, one for each of their pieces. Rows may be emitted in any
+// pieces, between other code.
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_PASSES_CPU_MATRIX_ROWS_H
 #define ATTN_PASSES_CPU_MATRIX_ROWS_H
@@ -10,9 +11,6 @@
 #include "passes/cpu/tile/Lowering.h"
 
 namespace attn::cpu {
-
-/// Two vectors of f32 as bf16, the first in the lower halves.
-mlir::Value packPair(CodeBuilder &b, mlir::Value even, mlir::Value odd);
 
 class RowPhase {
   using Value = mlir::Value;
@@ -33,8 +31,11 @@ public:
   }
   /// Loads what all rows share; the start of the reductions.
   Values begin();
+  static constexpr int64_t vectors = 2; // of lanes
   /// Rows 2 * pair and the next one.
   Values pair(Value pair, Values sums);
+  /// One vector of their lanes.
+  Values pair(Value pair, int64_t vector, Values sums);
   /// Rows 2 * pair and the next one, which nothing is in.
   void absentPair(Value pair);
   /// Pairs [low, high) in a loop; `before` each is called.
@@ -46,7 +47,6 @@ public:
   void end(Values sums);
 
 private:
-  static constexpr int64_t vectors = 2; // of lanes
   struct Key {
     Value tile;
     int64_t row, vector; // -1: shared by all
@@ -72,7 +72,10 @@ private:
   Scalar load(Value tile, int64_t row, int64_t vector);
   Scalar evaluate(tile::EinsumOp op, int64_t row, int64_t vector);
   void share(Value tile);
-  void storeFactors(Value words, Value place, Value pair, int64_t vector);
+  void enter(Value pair);
+  void emit(Value pair, int64_t vector, llvm::MutableArrayRef<Value> sums);
+  void storeFactors(const MatrixProduct &p, Value even, Value odd, Value place,
+                    Value pair, int64_t vector);
   Value combine(tile::EinsumOp op, Value sum, const Scalar &point);
   Value combinePair(tile::EinsumOp op, const Carried &form, Value sum,
                     int64_t vector);

@@ -3,6 +3,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/Matchers.h"
 #include "passes/cpu/matrix/Amx.h"
+#include "passes/cpu/matrix/Pieces.h"
 
 using namespace mlir;
 using namespace attn;
@@ -29,10 +30,10 @@ MatrixStream::Layout::Layout(const MatrixRoles &roles) : order(roles) {
   for (const MatrixProduct &p : roles.products) {
     Offsets offsets;
     if (p.isLate) {
-      offsets.factor = take(2 * roles.rows * roles.lanes * 2);
+      offsets.factor = take(2 * rightBytes(roles, p));
       offsets.spare = take(p.columns * roles.lanes * 4);
     } else {
-      offsets.right = takeOf(pointBytes, p.depth * roles.lanes * 2);
+      offsets.right = takeOf(pointBytes, rightBytes(roles, p));
       offsets.scores = take(Ring(roles, order, p).bytes());
       offsets.again = take(roles.rows * roles.lanes * 4);
       offsets.copy = take(2 * copyBytes(roles, p));
@@ -55,8 +56,8 @@ int64_t MatrixStream::stepBytes(const MatrixRoles &roles) {
   for (const MatrixProduct &p : roles.products)
     bytes +=
         p.isLate
-            ? 2 * roles.rows * roles.lanes * 2 + p.columns * roles.lanes * 4
-            : p.depth * roles.lanes * 2 + Ring(roles, order, p).bytes();
+            ? 2 * Layout::rightBytes(roles, p) + p.columns * roles.lanes * 4
+            : Layout::rightBytes(roles, p) + Ring(roles, order, p).bytes();
   return bytes;
 }
 
@@ -83,7 +84,7 @@ Value MatrixStream::isFirst(const MatrixProduct &p, Value step) {
 /// One of two places, by turns.
 Value MatrixStream::factor(const MatrixProduct &p, Value turn) {
   Value offset =
-      b.mul(b.bitAnd(turn, b.i64(1)), b.i64(roles.rows * roles.lanes * 2));
+      b.mul(b.bitAnd(turn, b.i64(1)), b.i64(Layout::rightBytes(roles, p)));
   return b.gep(b.getI8Type(), place(offsetsOf(p).factor), offset);
 }
 
@@ -327,8 +328,16 @@ void MatrixStream::prepare() {
               t.load(reals, tile.base,
                      TileLowering::offset(b, {row, b.i64(lane)}, tile.strides));
         }
-        t.store(packPair(b, rows[0], rows[1]), to,
-                b.add(b.mul(pair, b.i64(roles.lanes)), b.i64(lane)));
+        Value at = b.add(b.mul(pair, b.i64(roles.lanes)), b.i64(lane));
+        if (p.pieces == 1) {
+          t.store(packPair(b, rows[0], rows[1], 1).front(), to, at);
+          continue;
+        }
+        for (auto [even, odd] : llvm::zip(alikePieces(b, rows[0], p.pieces),
+                                          alikePieces(b, rows[1], p.pieces))) {
+          t.store(pairOf(b, even, odd), to, at);
+          at = b.add(at, b.i64(roles.rightPieceBytes(p) / 4));
+        }
       }
     });
   }

@@ -25,7 +25,7 @@ public:
   static int64_t stepBytes(const MatrixRoles &roles);
   /// Where that has a line of zeros.
   static int64_t zerosAt(const MatrixRoles &roles);
-  /// `panels`: memory of the turned operands, by product.
+  /// `panels`: memory of the operands laid out anew, by product.
   MatrixStream(TileLowering &t, const MatrixRoles &roles, Value point,
                Value scratch, llvm::ArrayRef<Value> panels);
 
@@ -52,7 +52,7 @@ private:
     Value pointer, stride; // bytes
     Value flag;            // of a block: i8, something is not finite
   };
-  /// Code beside a product, after each half of a quad. Long code has no second
+  /// Code beside a product, after each part of a quad. Long code has no second
   /// copy between the stores of a block's sums.
   struct Slice {
     llvm::function_ref<Values(Value quad, int64_t part, Values)> emit;
@@ -132,6 +132,8 @@ private:
     Value pointer, stride, right;
   };
   using From = llvm::function_ref<Source(Value block)>;
+  Source sourceOf(const MatrixProduct &p, const Left &left, Value block,
+                  Value right);
   /// Blocks [low, low + count).
   Values early(const MatrixProduct &p, Value low, int64_t count, From from,
                Target to, Values carried, Slice slice);
@@ -147,6 +149,7 @@ private:
               const Left &left, Value right, Value to, Value isFirst,
               Values carried, Slice slice);
   /// One block of 2 x 2 tiles over `depth` tiles; the sums go to `to`.
+  /// `a`: the first piece of a half of the rows.
   void quads(const MatrixProduct &p, llvm::function_ref<Value(int, Value)> a,
              Value aStride, Value right, llvm::ArrayRef<Value> start,
              Value firstQuad, Values &carried, Slice slice,
@@ -181,6 +184,11 @@ private:
     std::vector<Offsets> products;
     int64_t zeros = 0, bytes = 0, pointBytes = 0;
     explicit Layout(const MatrixRoles &roles);
+    /// Of a right operand, its pieces one after the other.
+    static int64_t rightBytes(const MatrixRoles &roles,
+                              const MatrixProduct &p) {
+      return p.pieces * roles.rightPieceBytes(p);
+    }
     static int64_t copyBytes(const MatrixRoles &roles, const MatrixProduct &p) {
       return std::max(p.columns, roles.lanes) * p.depth * 2;
     }

@@ -28,7 +28,7 @@ static void lowerMatrixStep(tile::KernelOp kernel, const MatrixRoles &roles,
   SmallVector<unsigned> slots;
   for (const MatrixProduct &p : roles.products) {
     slots.push_back(0);
-    if (!p.turned)
+    if (!p.isLaidOut())
       continue;
     Panels panels(p);
     slots.back() = lowering.requestSlot([p](CodeBuilder &b, Frame &frame) {
@@ -44,8 +44,8 @@ static void lowerMatrixStep(tile::KernelOp kernel, const MatrixRoles &roles,
       const Storage &s = outside.storage(load.getTensor());
       TileLowering code(f.b, outside, kernel, none, scratch);
       code.loop(f.begin, f.end, 1, [&](Value item) {
-        panels.emitTurn(code, s, memory, item, scratch,
-                        [&](StringAttr rank) { return outside.extent(rank); });
+        panels.emitBlock(code, s, memory, item, scratch,
+                         [&](StringAttr rank) { return outside.extent(rank); });
       });
     });
     lowering.parallelFor(
@@ -67,7 +67,7 @@ static void lowerMatrixStep(tile::KernelOp kernel, const MatrixRoles &roles,
     StepSurroundings outside(kernel, f);
     SmallVector<Value> panels;
     for (auto [p, slot] : llvm::zip(roles.products, slots))
-      panels.push_back(p.turned ? f.frame.slot(slot) : Value());
+      panels.push_back(p.isLaidOut() ? f.frame.slot(slot) : Value());
     MatrixGrid(kernel, roles)
         .emit(f.b, outside, f.begin, f.end, f.frame.scratch(f.b, f.worker),
               panels);
@@ -136,12 +136,15 @@ static void lowerSplitStep(tile::KernelOp kernel, StreamSplit &split,
   start(emit(/*merges=*/true), /*merges=*/true);
 }
 
-bool cpu::suitsMatrixUnit(tile::KernelOp kernel) {
+MatrixFit cpu::matrixFit(tile::KernelOp kernel) {
   // The first cache; left operands pass it by.
   constexpr int64_t most = 48 << 10;
   MatrixRoles roles(kernel);
-  return roles.reason.empty() && !roles.isClassified &&
-         MatrixStream::stepBytes(roles) <= most;
+  if (!roles.reason.empty())
+    return MatrixFit::none;
+  return !roles.isClassified && MatrixStream::stepBytes(roles) <= most
+             ? MatrixFit::good
+             : MatrixFit::some;
 }
 
 LogicalResult cpu::lowerTileStep(tile::KernelOp kernel,

@@ -52,9 +52,10 @@ void lowerTileKernelAt(CodeBuilder &b, tile::KernelOp kernel,
                        const llvm::DenseMap<mlir::StringAttr, mlir::Value> &at,
                        mlir::Value scratch);
 
-/// Does the kernel run on a matrix unit, and what a step stores stay in the
-/// first cache?
-bool suitsMatrixUnit(tile::KernelOp kernel);
+/// Does the kernel run on a matrix unit, and (good) what a step stores stay in
+/// the first cache?
+enum class MatrixFit { none, some, good };
+MatrixFit matrixFit(tile::KernelOp kernel);
 
 class TileLowering;
 /// The grid point of that number, row major.
