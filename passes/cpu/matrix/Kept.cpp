@@ -93,6 +93,9 @@ Value MatrixStream::isPassed() {
   tile::EinsumOp mass = reference->mass;
   const Tile &most = t.tile(stream.getBody().getArgument(1 + reference->state));
   Type reals = t.vectorOf(b.getF32Type());
+  // Nothing is fused for products of pieces.
+  double largest = roles.hasPieces() ? double(std::numeric_limits<float>::max())
+                                     : largestMaximum;
   Value good;
   for (int64_t lane = 0; lane < roles.lanes; lane += t.lanes()) {
     auto at = [&](const Tile &tile) {
@@ -102,10 +105,9 @@ Value MatrixStream::isPassed() {
         b.sub(at(t.tile(mass.getResult())), at(t.tile(mass.getInit())));
     good = b.both(good, b.compare(CmpIPredicate::sle, grown,
                                   b.real(reals, largestWeight)));
-    if (!roles.hasPieces()) // which nothing is fused for
-      good = b.both(good, b.compare(CmpIPredicate::sle,
-                                    math::AbsFOp::create(b, at(most)),
-                                    b.real(reals, largestMaximum)));
+    good = b.both(good, b.compare(CmpIPredicate::sle,
+                                  math::AbsFOp::create(b, at(most)),
+                                  b.real(reals, largest)));
     for (tile::EinsumOp op : reference->flags.reductions) {
       Type bytes = t.vectorOf(b.getI8Type());
       Value flag = t.load(bytes, t.tile(op.getInit()).base, b.i64(lane));
