@@ -182,6 +182,35 @@ Value BlockLowering::combine(Reduce kind, Value sum, Scalar point) {
   return point.present ? b.select(point.present, next, sum) : next;
 }
 
+/// Is an exponential taken of it?
+static bool isExponent(Value value) {
+  return llvm::any_of(value.getUsers(), [](Operation *user) {
+    auto map = dyn_cast<MapOp>(user);
+    auto where = dyn_cast<WhereOp>(user);
+    return (map && (map.getFn() == Fn::exp || map.getFn() == Fn::exp2)) ||
+           (where && isExponent(where.getResult()));
+  });
+}
+
+namespace {
+/// A product that a maximum was taken of is rounded before the difference from
+/// it is an exponent: of huge scores what a fused operation does not round is
+/// large.
+class RoundedRegion : public TileRegion {
+public:
+  using TileRegion::TileRegion;
+
+protected:
+  Scalar emitMap(MapOp op) override {
+    Scalar result = TileRegion::emitMap(op);
+    auto difference = result.value.getDefiningOp<arith::SubFOp>();
+    if (difference && op.getFn() == Fn::sub && isExponent(op.getResult()))
+      difference.setFastmath(arith::FastMathFlags::none);
+    return result;
+  }
+};
+} // namespace
+
 void BlockLowering::emitEinsum(tile::EinsumOp op) {
   tile::TileType type = op.getResult().getType();
   Tile result = buffers.tile(b, op.getResult(), memory);
@@ -202,7 +231,7 @@ void BlockLowering::emitEinsum(tile::EinsumOp op) {
     return element(tile, own);
   };
   auto point = [&](ArrayRef<Value> at) {
-    TileRegion code(b, outside, real, full);
+    RoundedRegion code(b, outside, real, full);
     code.capture(scalars, op.getMap());
     Block &block = op.getMap().front();
     for (auto [number, argument] : llvm::enumerate(block.getArguments())) {
