@@ -103,8 +103,16 @@ void WarpgroupLowering::emitBlock(Block &block) {
     emitOperation(op);
 }
 
-/// The copying warp may bring the next point's boxes where this one's were.
+/// Until the point's boxes are there.
+void WarpgroupLowering::awaitPoint() {
+  if (!pointAwaited)
+    waitFull(layout.point, points);
+  pointAwaited = true;
+}
+
+/// The next point's boxes may come where this one's were.
 void WarpgroupLowering::releasePoint() {
+  awaitPoint();
   if (pointReleased)
     return;
   pointReleased = true;
@@ -117,9 +125,9 @@ void WarpgroupLowering::emitConsumer() {
   whileLoop(
       b, zero,
       [&](ValueRange in, Values &found) {
-        waitFull(layout.point, in[0]);
+        waitFull(layout.line, in[0]);
         Value place = b.mul(laneOfWarp, b.i32(4));
-        Value word = loadWord(b, b.add(pointLine(in[0]), place));
+        Value word = loadWord(b, b.add(lineOf(in[0]), place));
         found.push_back(word);
         return b.compare(CmpIPredicate::sge, broadcast(b, word), b.i32(0));
       },
@@ -134,8 +142,11 @@ void WarpgroupLowering::emitConsumer() {
         Values coordinates;
         for (unsigned axis = 0; axis < axes; ++axis)
           coordinates.push_back(word());
+        if (roles.isClassified())
+          barrierArrive(b, emptyBarrier(layout.line, points), isFirst);
         bindPoint(coordinates);
         tiles.clear();
+        pointAwaited = !roles.isClassified();
         pointReleased = false;
         emitBlock(kernel.getBody().front());
         releasePoint();

@@ -1,7 +1,10 @@
-//===- Producer.cpp - the copying warp of a tile kernel ---------*- C++ -*-===//
-// Takes grid points one by one, tells the warpgroups which, and brings what
-// they multiply. Where steps are classified the warp does so 64 at a time, and
-// sends a word for each that has points: step * 2 + (is it full?).
+//===- Producer.cpp - what brings tiles into shared memory ------*- C++ -*-===//
+// A thread takes grid points one by one, tells the warpgroups which, and brings
+// what they multiply. Where steps are classified a warp does all but the last:
+// it classifies 64 at a time, and sends a word for each that has points (step *
+// 2 + (is it full?)) to the warpgroups and to a thread that copies and is told
+// what they are told. It runs ahead of both, or each point's first boxes would
+// come as late as its classification takes.
 //===----------------------------------------------------------------------===//
 #include "mlir/Analysis/SliceAnalysis.h"
 #include "passes/gpu/hopper/PointOrder.h"
@@ -43,10 +46,14 @@ Value WarpgroupLowering::bound(Value name) {
   return scalar.present ? b.select(scalar.present, value, b.i32(0)) : value;
 }
 
-void WarpgroupLowering::emitBounds() {
+void WarpgroupLowering::emitScalars() {
   for (Operation &op : kernel.getBody().front())
     if (!isa<tile::LoadOp, tile::StoreOp, tile::EinsumOp, tile::StreamOp>(op))
       scalars->emit(&op);
+}
+
+void WarpgroupLowering::emitBounds() {
+  emitScalars();
   tile::StreamOp stream = roles.stream;
   lower = bound(stream.getLower());
   upper = b.max(bound(stream.getUpper()), lower);
@@ -107,12 +114,18 @@ void WarpgroupLowering::emitStepCopies(Value step) {
 /// Words of a grid point's line: -1 behind the last point, the stream's bounds,
 /// its coordinates.
 void WarpgroupLowering::sayPoint(ValueRange coordinates) {
-  waitEmpty(layout.point, points);
-  Value line = pointLine(points);
+  waitEmpty(layout.line, points);
   Values words{b.i32(0), lower, fullLower, fullUpper, upper};
   llvm::append_range(words, coordinates);
   for (auto [i, word] : llvm::enumerate(words))
-    storeWord(b, b.add(line, b.i32(4 * i)), word);
+    storeWord(b, b.add(lineOf(points), b.i32(4 * i)), word);
+  if (roles.isClassified())
+    barrierArrive(b, fullBarrier(layout.line, points), b.boolean(true));
+}
+
+void WarpgroupLowering::copyPoint() {
+  if (roles.isClassified())
+    waitEmpty(layout.point, points);
   Value barrier = fullBarrier(layout.point, points);
   barrierExpect(b, barrier, layout.pointBytes);
   for (const SharedLoad &load : roles.loads)
@@ -122,9 +135,7 @@ void WarpgroupLowering::sayPoint(ValueRange coordinates) {
 
 void WarpgroupLowering::sayStep(Value word) {
   waitEmpty(layout.message, messages);
-  storeWord(b,
-            address(layout.messageWords, stageOf(layout.message, messages), 4),
-            word);
+  storeWord(b, messageAt(messages), word);
   barrierArrive(b, fullBarrier(layout.message, messages), b.boolean(true));
 }
 
@@ -138,7 +149,7 @@ void WarpgroupLowering::emitSteps() {
   steps = b.add(base, b.sub(upper, lower));
 }
 
-void WarpgroupLowering::emitClassifiedSteps() {
+void WarpgroupLowering::classifySteps() {
   tile::StreamOp stream = roles.stream;
   Block &classify = stream.getClassify().front();
   Type i32 = b.getI32Type();
@@ -162,54 +173,50 @@ void WarpgroupLowering::emitClassifiedSteps() {
   for (Operation &op : classify)
     if (!isa<tile::YieldOp>(op) && !moves(op))
       scalars->emit(&op);
-  Values counts{steps, messages};
-  counts = forLoop(b, lower, upper, 64, counts, [&](Value base, ValueRange in) {
-    // A thread has two of the steps, so that their reads overlap.
-    Type i64 = b.getI64Type();
-    Value some, all;
-    for (int64_t half : {0, 32}) {
-      Value step = b.add(base, b.add(laneOfWarp, b.i32(half)));
-      Value known = b.min(step, b.sub(upper, b.i32(1)));
-      scalars->bindCoordinate(argument, b.convert(known, i64));
-      for (Operation &op : classify)
-        if (!isa<tile::YieldOp>(op) && moves(op))
-          scalars->emit(&op);
-      auto add = [&](Value &word, Value flag) {
-        Value bits = arith::ExtUIOp::create(b, i64, ballot(flag));
-        word = word ? b.bitOr(word, arith::ShLIOp::create(b, bits, b.i64(half)))
-                    : bits;
-      };
-      add(some, b.both(holds(0), range(step, lower, upper)));
-      add(all, b.both(holds(1), range(step, fullLower, fullUpper)));
-    }
-    Value count = b.convert(intrinsic(b, "llvm.ctpop.i64", i64, {some}), i32);
-    Values carried{in[0], in[1], some};
-    carried =
-        forLoop(b, b.i32(0), count, 1, carried, [&](Value, ValueRange state) {
-          steps = state[0];
-          messages = state[1];
-          Value rest = state[2];
-          Value bit =
-              intrinsic(b, "llvm.cttz.i64", i64, {rest, b.boolean(false)});
-          Value isFull = b.bitAnd(
-              b.convert(arith::ShRUIOp::create(b, all, bit), i32), b.i32(1));
-          Value next = b.add(base, b.convert(bit, i32));
-          asLead([&] {
-            sayStep(b.add(b.mul(next, b.i32(2)), isFull));
-            emitStepCopies(next);
-          });
-          return Values{b.add(steps, b.i32(1)), b.add(messages, b.i32(1)),
-                        b.bitAnd(rest, b.sub(rest, b.i64(1)))};
-        });
-    return Values{carried[0], carried[1]};
-  });
-  steps = counts[0];
-  messages = counts[1];
+  messages =
+      forLoop(b, lower, upper, 64, messages, [&](Value base, ValueRange in) {
+        // A thread has two of the steps, so that their reads overlap.
+        Type i64 = b.getI64Type();
+        Value some, all;
+        for (int64_t half : {0, 32}) {
+          Value step = b.add(base, b.add(laneOfWarp, b.i32(half)));
+          Value known = b.min(step, b.sub(upper, b.i32(1)));
+          scalars->bindCoordinate(argument, b.convert(known, i64));
+          for (Operation &op : classify)
+            if (!isa<tile::YieldOp>(op) && moves(op))
+              scalars->emit(&op);
+          auto add = [&](Value &word, Value flag) {
+            Value bits = arith::ExtUIOp::create(b, i64, ballot(flag));
+            word = word ? b.bitOr(word,
+                                  arith::ShLIOp::create(b, bits, b.i64(half)))
+                        : bits;
+          };
+          add(some, b.both(holds(0), range(step, lower, upper)));
+          add(all, b.both(holds(1), range(step, fullLower, fullUpper)));
+        }
+        Value count =
+            b.convert(intrinsic(b, "llvm.ctpop.i64", i64, {some}), i32);
+        Values last = forLoop(
+            b, b.i32(0), count, 1, {in[0], some}, [&](Value, ValueRange state) {
+              messages = state[0];
+              Value rest = state[1];
+              Value bit =
+                  intrinsic(b, "llvm.cttz.i64", i64, {rest, b.boolean(false)});
+              Value isFull =
+                  b.bitAnd(b.convert(arith::ShRUIOp::create(b, all, bit), i32),
+                           b.i32(1));
+              Value next = b.add(base, b.convert(bit, i32));
+              asLead([&] { sayStep(b.add(b.mul(next, b.i32(2)), isFull)); });
+              return Values{b.add(messages, b.i32(1)),
+                            b.bitAnd(rest, b.sub(rest, b.i64(1)))};
+            });
+        return Values{last[0]};
+      })[0];
   asLead([&] { sayStep(b.i32(-1)); });
   messages = b.add(messages, b.i32(1));
 }
 
-void WarpgroupLowering::emitProducer() {
+void WarpgroupLowering::forPoints(llvm::function_ref<void()> body) {
   PointOrder order(b, outside, kernel, roles);
   work.items = b.convert(work.items, b.getI32Type());
   Value blocks = specialRegister(b, "nctaid.x");
@@ -224,15 +231,17 @@ void WarpgroupLowering::emitProducer() {
         steps = in[2];
         messages = in[3];
         // It takes long to come, and is not asked for before the end.
-        Value ticket = takeTicket();
+        Value ticket = lead ? Value() : takeTicket();
         SmallVector<Value> coordinates = order.coordinates(in[0]);
         bindPoint(coordinates);
         emitBounds();
         asLead([&] { sayPoint(coordinates); });
-        if (roles.isClassified())
-          emitClassifiedSteps();
-        else
-          emitSteps();
+        body();
+        if (lead) {
+          // Points that are taken early are not left to others.
+          asLead([&] { waitEmpty(layout.line, b.add(points, b.i32(1))); });
+          ticket = takeTicket();
+        }
         returnTicket(ticket);
         if (lead)
           ticket = broadcast(b, ticket);
@@ -241,8 +250,61 @@ void WarpgroupLowering::emitProducer() {
       });
   points = last[1];
   asLead([&] {
-    waitEmpty(layout.point, points);
-    storeWord(b, pointLine(points), b.i32(-1));
-    barrierArrive(b, fullBarrier(layout.point, points), b.boolean(true));
+    waitEmpty(layout.line, points);
+    storeWord(b, lineOf(points), b.i32(-1));
+    barrierArrive(b, fullBarrier(layout.line, points), b.boolean(true));
   });
+}
+
+void WarpgroupLowering::emitProducer() {
+  forPoints([&] {
+    copyPoint();
+    emitSteps();
+  });
+}
+
+void WarpgroupLowering::emitClassifier() {
+  forPoints([&] { classifySteps(); });
+}
+
+/// Reads the words as the warpgroups do.
+void WarpgroupLowering::emitCopier() {
+  auto release = [&](const Ring &ring, Value count) {
+    barrierArrive(b, emptyBarrier(ring, count), b.boolean(true));
+  };
+  unsigned axes = kernel.getBody().getNumArguments();
+  whileLoop(
+      b, {b.i32(0), b.i32(0), b.i32(0)},
+      [&](ValueRange in, Values &) {
+        waitFull(layout.line, in[0]);
+        return b.compare(CmpIPredicate::sge, loadWord(b, lineOf(in[0])),
+                         b.i32(0));
+      },
+      [&](ValueRange in, ValueRange) {
+        points = in[0];
+        Values coordinates;
+        for (unsigned axis = 0; axis < axes; ++axis)
+          coordinates.push_back(loadWord(
+              b, b.add(lineOf(points), b.i32(4 * (firstCoordinate + axis)))));
+        release(layout.line, points);
+        bindPoint(coordinates);
+        emitScalars();
+        copyPoint();
+        Values counts = whileLoop(
+            b, {in[1], in[2]},
+            [&](ValueRange in, Values &found) {
+              waitFull(layout.message, in[1]);
+              found.push_back(loadWord(b, messageAt(in[1])));
+              release(layout.message, in[1]);
+              return b.compare(CmpIPredicate::sge, found[0], b.i32(0));
+            },
+            [&](ValueRange in, ValueRange found) {
+              steps = in[0];
+              emitStepCopies(arith::ShRUIOp::create(b, found[0], b.i32(1)));
+              return Values{b.add(steps, b.i32(1)), b.add(in[1], b.i32(1))};
+            });
+        // The test that fails has read a message, too.
+        return Values{b.add(points, b.i32(1)), counts[0],
+                      b.add(counts[1], b.i32(1))};
+      });
 }

@@ -42,11 +42,13 @@ SharedLayout::SharedLayout(const Roles &roles, int64_t limit) {
     for (const SharedLoad &load : roles.loads)
       loads.push_back(load.inStream ? ring(streamStages) : Ring());
     point = ring(pointStages);
-    message = ring(messageStages);
+    line = roles.isClassified() ? ring(1) : point;
+    if (roles.isClassified())
+      message = ring(messageStages);
     messageWords = at;
     at += 4 * messageStages;
-    pointWords = at = (at + lineBytes - 1) / lineBytes * lineBytes;
-    at += lineBytes * pointStages;
+    lineWords = at = (at + lineBytes - 1) / lineBytes * lineBytes;
+    at += lineBytes * line.stages;
     if (at > alignment) {
       bytes = 0;
       return;

@@ -1,8 +1,8 @@
 //===- SharedLayout.h - shared memory of a kernel ---------------*- C++ -*-===//
-// Barriers and messages in the first KiB, then the boxes. What the stream reads
-// and what a grid point reads before it have a ring of stages each, so that the
-// next boxes come while these are used. Barriers come in pairs, a stage each:
-// it is full, it is empty.
+// Barriers, lines and messages in the first KiB, then the boxes. What the
+// stream reads and what a grid point reads before it have a ring of stages
+// each, so that the next boxes come while these are used. Barriers come in
+// pairs, a stage each: it is full, it is empty.
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_PASSES_GPU_HOPPER_SHAREDLAYOUT_H
 #define ATTN_PASSES_GPU_HOPPER_SHAREDLAYOUT_H
@@ -17,7 +17,7 @@ struct SharedLayout {
 
   static constexpr int64_t alignment = 1024;
   static constexpr int64_t streamStages = 2; // powers of two, all of them
-  static constexpr int64_t messageStages = 4;
+  static constexpr int64_t messageStages = 8;
   int64_t pointStages = 2;
 
   struct Ring {
@@ -27,9 +27,12 @@ struct SharedLayout {
   };
   /// Of each load of the stream, by number; others have none of their own.
   llvm::SmallVector<Ring> loads;
-  /// Of grid points: which one it is (a line of words), and its loads.
+  /// Of the loads of grid points.
   Ring point;
-  int64_t pointWords = 0;
+  /// Of the words that say which point it is; where steps are classified they
+  /// come before its loads, else with them.
+  Ring line;
+  int64_t lineWords = 0;
   static constexpr int64_t lineBytes = 128;
   /// Of the steps of a classified stream: a word each.
   Ring message;

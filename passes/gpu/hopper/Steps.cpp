@@ -54,6 +54,8 @@ gpu::Values WarpgroupLowering::start(tile::EinsumOp op, Value count,
   auto matrix = [&](const SharedLoad &load) {
     if (load.inStream)
       waitFull(layout.loads[numberOf(load)], count);
+    else
+      awaitPoint();
     bool transposed = load.type().getRanks()[load.rowRank] == c.reduced;
     return SharedMatrix{boxes(load, load.inStream ? count : points), load.rows,
                         transposed};
@@ -143,13 +145,18 @@ size_t WarpgroupLowering::assign(ValueRange values) {
 // Loops
 //===----------------------------------------------------------------------===//
 
-Value WarpgroupLowering::nextMessage() {
-  waitFull(layout.message, messages);
-  Value word = loadWord(
-      b, address(layout.messageWords, stageOf(layout.message, messages), 4));
-  word = broadcast(b, word);
-  barrierArrive(b, emptyBarrier(layout.message, messages), isFirst);
-  messages = b.add(messages, b.i32(1));
+static Value stepOf(CodeBuilder &b, Value word) {
+  return arith::ShRUIOp::create(b, word, b.i32(1));
+}
+
+static Value isFullWord(CodeBuilder &b, Value word) {
+  return b.compare(CmpIPredicate::ne, b.bitAnd(word, b.i32(1)), b.i32(0));
+}
+
+Value WarpgroupLowering::nextWord(Value count) {
+  waitFull(layout.message, count);
+  Value word = broadcast(b, loadWord(b, messageAt(count)));
+  barrierArrive(b, emptyBarrier(layout.message, count), isFirst);
   return word;
 }
 
@@ -185,6 +192,7 @@ gpu::Values WarpgroupLowering::forSteps(Value from, ValueRange carried,
   return values;
 }
 
+/// Carried: the states and what else a step leaves, the word of the next step.
 gpu::Values WarpgroupLowering::forClassifiedSteps(ValueRange carried,
                                                   StepBody body) {
   Values init(carried);
@@ -192,28 +200,23 @@ gpu::Values WarpgroupLowering::forClassifiedSteps(ValueRange carried,
   init.push_back(messages);
   Values last = whileLoop(
       b, init,
-      [&](ValueRange in, Values &found) {
-        messages = in.back();
-        found.push_back(nextMessage());
-        found.push_back(messages);
-        return b.compare(CmpIPredicate::sge, found[0], b.i32(0));
+      [&](ValueRange in, Values &) {
+        return b.compare(CmpIPredicate::sge, in.drop_back(2).back(), b.i32(0));
       },
-      [&](ValueRange in, ValueRange found) {
-        Value count = in.drop_back().back();
-        Value step = arith::ShRUIOp::create(b, found[0], b.i32(1));
-        Value isFull =
-            withReads(b.compare(CmpIPredicate::ne, b.bitAnd(found[0], b.i32(1)),
-                                b.i32(0)),
-                      step);
-        ValueRange state = in.drop_back(2);
-        Values next = eitherStep(isFull, {step, count}, state, body);
+      [&](ValueRange in, ValueRange) {
+        Value count = in.drop_back().back(), read = in.back();
+        Value word = in.drop_back(2).back();
+        Step step{stepOf(b, word), count};
+        step.messages = read;
+        Value isFull = withReads(isFullWord(b, word), step.step);
+        Values next = eitherStep(isFull, step, in.drop_back(3), body);
         next.push_back(b.add(count, b.i32(1)));
-        next.push_back(found[1]);
+        next.push_back(b.add(read, b.i32(1)));
         return next;
       });
-  // The test that fails has read a message, too.
-  messages = b.add(last.pop_back_val(), b.i32(1));
+  messages = last.pop_back_val();
   steps = last.pop_back_val();
+  last.pop_back();
   return last;
 }
 
@@ -264,11 +267,16 @@ void WarpgroupLowering::setFull(bool isFull) {
 
 gpu::Values WarpgroupLowering::eitherStep(Value isFull, const Step &step,
                                           ValueRange carried, StepBody body) {
-  if (roles.asksProducts)
-    return body({step.step, step.count, false, isFull}, carried);
+  Step full = step, partial = step;
+  full.full = true;
+  partial.full = false;
+  if (roles.asksProducts) {
+    partial.mayBeFull = isFull;
+    return body(partial, carried);
+  }
   return b.ifElse(
-      isFull, [&] { return body({step.step, step.count, true}, carried); },
-      [&] { return body({step.step, step.count, false}, carried); });
+      isFull, [&] { return body(full, carried); },
+      [&] { return body(partial, carried); });
 }
 
 /// Sums of multiples that overflow where a value is not small, and where
@@ -320,7 +328,10 @@ gpu::Values WarpgroupLowering::plainStep(const Step &step, ValueRange carried) {
   Block &body = stream.getBody().front();
   emitBlock(body);
   steps = outer;
-  return dropUnused(*b.getInsertionBlock(), flatten(body.back().getOperands()));
+  Values result = flatten(body.back().getOperands());
+  if (step.messages)
+    result.push_back(nextWord(step.messages));
+  return dropUnused(*b.getInsertionBlock(), std::move(result));
 }
 
 //===----------------------------------------------------------------------===//
@@ -400,6 +411,9 @@ gpu::Values WarpgroupLowering::overlappedStep(const Step &step,
   Values first, last;
   for (tile::EinsumOp op : overlap.leading)
     llvm::append_range(first, start(op, step.count, {}, {}));
+  Values next; // its word comes while these run
+  if (step.messages)
+    next.push_back(nextWord(step.messages));
   Value before = b.sub(step.count, b.i32(1));
   if (!isFirstStep) {
     ValueRange fragments = carried.drop_front(assign(carried));
@@ -459,7 +473,9 @@ gpu::Values WarpgroupLowering::overlappedStep(const Step &step,
     }
     if (isRunning)
       waitLast();
-    return dropUnused(*b.getInsertionBlock(), afterStep());
+    Values result = afterStep();
+    llvm::append_range(result, next);
+    return dropUnused(*b.getInsertionBlock(), std::move(result));
   };
   if (!step.mayBeFull)
     return finish();
@@ -507,33 +523,38 @@ gpu::Values WarpgroupLowering::finishOverlapped(ValueRange carried) {
 }
 
 gpu::Values WarpgroupLowering::emitOverlapped(const Values &before) {
-  Value from = lower, isFull, some;
-  Value base = steps;
+  Step first{lower, steps};
+  Value isFull, some;
   if (roles.isClassified()) {
-    Value message = nextMessage();
-    some = b.compare(CmpIPredicate::sge, message, b.i32(0));
-    from = arith::ShRUIOp::create(b, message, b.i32(1));
-    isFull =
-        b.compare(CmpIPredicate::ne, b.bitAnd(message, b.i32(1)), b.i32(0));
+    Value word = nextWord(messages);
+    messages = b.add(messages, b.i32(1));
+    first.step = stepOf(b, word);
+    first.messages = messages;
+    some = b.compare(CmpIPredicate::sge, word, b.i32(0));
+    isFull = isFullWord(b, word);
   } else {
     some = b.compare(CmpIPredicate::slt, lower, upper);
     isFull = b.bitAnd(b.compare(CmpIPredicate::sge, lower, fullLower),
                       b.compare(CmpIPredicate::slt, lower, fullUpper));
   }
-  isFull = withReads(isFull, from);
-  Value seen = messages;
+  isFull = withReads(isFull, first.step);
+  awaitPoint();
+  Values none{steps, messages};
   Values after = b.ifElse(
       some,
       [&] {
         auto body = [&](const Step &step, ValueRange in) {
           return overlappedStep(step, in);
         };
-        // The first step's code is there once where it would be long.
-        Values carried = roles.asksProducts
-                             ? body({from, base}, {})
-                             : eitherStep(isFull, {from, base}, {}, body);
-        steps = b.add(base, b.i32(1));
-        carried = forSteps(b.add(from, b.i32(1)), carried, body);
+        // The first step's code is there once where it would be long; so it is
+        // where data say which step is first: few of those are full.
+        bool once = roles.asksProducts || roles.isClassified();
+        Values carried =
+            once ? body(first, {}) : eitherStep(isFull, first, {}, body);
+        steps = b.add(steps, b.i32(1));
+        if (first.messages)
+          messages = b.add(messages, b.i32(1));
+        carried = forSteps(b.add(first.step, b.i32(1)), carried, body);
         Values result = finishOverlapped(carried);
         result.push_back(steps);
         result.push_back(messages);
@@ -541,8 +562,7 @@ gpu::Values WarpgroupLowering::emitOverlapped(const Values &before) {
       },
       [&] {
         Values result = before;
-        result.push_back(base);
-        result.push_back(seen);
+        llvm::append_range(result, none);
         return result;
       });
   messages = after.pop_back_val();
@@ -575,11 +595,17 @@ void WarpgroupLowering::emitStream() {
                    isa<FloatType>(type) ? b.real(type, 0) : b.integer(type, 0));
   });
   Values before = flatten(states());
-  Values after = roles.overlap ? emitOverlapped(before)
-                               : forSteps(lower, before,
-                                          [&](const Step &step, ValueRange in) {
-                                            return plainStep(step, in);
-                                          });
+  auto plain = [&] {
+    awaitPoint();
+    if (roles.isClassified()) {
+      before.push_back(nextWord(messages));
+      messages = b.add(messages, b.i32(1));
+    }
+    return forSteps(lower, before, [&](const Step &step, ValueRange in) {
+      return plainStep(step, in);
+    });
+  };
+  Values after = roles.overlap ? emitOverlapped(before) : plain();
   full = {};
   scalars->setFull(full);
   assign(after);

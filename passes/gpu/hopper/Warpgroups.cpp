@@ -95,9 +95,13 @@ Value WarpgroupLowering::boxes(const SharedLoad &load, Value count) {
                  layout.pointBytes);
 }
 
-Value WarpgroupLowering::pointLine(Value count) {
-  return address(layout.pointWords, stageOf(layout.point, count),
+Value WarpgroupLowering::lineOf(Value count) {
+  return address(layout.lineWords, stageOf(layout.line, count),
                  SharedLayout::lineBytes);
+}
+
+Value WarpgroupLowering::messageAt(Value count) {
+  return address(layout.messageWords, stageOf(layout.message, count), 4);
 }
 
 /// Dynamic shared memory of the kernel, aligned.
@@ -126,17 +130,21 @@ void WarpgroupLowering::emit() {
   int64_t groups = roles.lanes / 64;
   Value isZero = b.compare(CmpIPredicate::eq, thread, b.i32(0));
   b.ifThen(isZero, [&] {
-    auto init = [&](const Ring &ring) {
+    auto init = [&](const Ring &ring, int64_t readers) {
       for (int64_t s = 0; s < ring.stages; ++s) {
         barrierInit(b, address(ring.full(s)), 1);
-        barrierInit(b, address(ring.empty(s)), 4 * groups);
+        barrierInit(b, address(ring.empty(s)), readers);
       }
     };
+    int64_t warps = 4 * groups;
     for (auto [load, ring] : llvm::zip(roles.loads, layout.loads))
       if (load.inStream)
-        init(ring);
-    init(layout.point);
-    init(layout.message);
+        init(ring, warps);
+    init(layout.point, warps);
+    if (roles.isClassified()) {
+      init(layout.line, warps + 1); // and who copies
+      init(layout.message, warps + 1);
+    }
     barrierInitFence(b);
     for (Value map : work.maps)
       prefetchMap(b, LLVM::PtrToIntOp::create(b, b.getI64Type(), map));
@@ -147,13 +155,18 @@ void WarpgroupLowering::emit() {
       b.compare(CmpIPredicate::eq, group, b.i32(0)),
       [&]() -> Values {
         setRegisters(b, split.producer, false);
-        // Steps are classified by a warp, copied by a thread.
-        Value here = isZero;
-        if (roles.isClassified()) {
-          here = b.compare(CmpIPredicate::slt, thread, b.i32(32));
-          lead = isZero;
+        if (!roles.isClassified()) {
+          b.ifThen(isZero, [&] { emitProducer(); });
+          return {};
         }
-        b.ifThen(here, [&] { emitProducer(); });
+        b.ifThen(b.compare(CmpIPredicate::slt, thread, b.i32(32)), [&] {
+          lead = isZero;
+          emitClassifier();
+        });
+        b.ifThen(b.compare(CmpIPredicate::eq, thread, b.i32(32)), [&] {
+          lead = {};
+          emitCopier();
+        });
         return {};
       },
       [&]() -> Values {

@@ -1,12 +1,13 @@
 //===- Warpgroups.h - a tile kernel by warpgroups ---------------*- C++ -*-===//
-// One warp brings boxes of tensors into shared memory by the copy engine; the
+// One thread brings boxes of tensors into shared memory by the copy engine; the
 // other warpgroups, 64 lanes of the tile each, multiply them and keep every
 // other tile in registers:
 //   a tile over lanes and columns as the accumulators of a product lie,
 //   one over lanes alone in all threads that have these lanes,
 //   one over columns alone in all threads that have these columns.
-// A block takes grid points until none is left; the copying warp says which,
+// A block takes grid points until none is left; the copying thread says which,
 // and runs ahead: the boxes of a point come while the one before is computed.
+// Where steps are classified a warp of its own does so, and tells all others.
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_PASSES_GPU_HOPPER_WARPGROUPS_H
 #define ATTN_PASSES_GPU_HOPPER_WARPGROUPS_H
@@ -55,8 +56,9 @@ private:
   Value stageOf(const Ring &ring, Value count);
   /// Where the boxes of a load lie; `count`: uses of its ring.
   Value boxes(const SharedLoad &load, Value count);
-  /// The line of words of a grid point.
-  Value pointLine(Value count);
+  /// The line of words of a grid point; a step's word.
+  Value lineOf(Value count);
+  Value messageAt(Value count);
   /// The grid point's coordinates and what they decide, for this side.
   void bindPoint(mlir::ValueRange coordinates);
   unsigned numberOf(const SharedLoad &load) const {
@@ -64,8 +66,13 @@ private:
   }
   Value address(int64_t offset, Value index = {}, int64_t stride = 0);
 
-  // The copying warp: Producer.cpp.
+  // The copying thread, and the classifying warp: Producer.cpp.
   void emitProducer();
+  void emitClassifier();
+  void emitCopier();
+  /// `body` at each grid point that the block takes.
+  void forPoints(llvm::function_ref<void()> body);
+  void emitScalars();
   void asLead(llvm::function_ref<void()> body);
   Value takeTicket();
   void returnTicket(Value ticket);
@@ -74,10 +81,13 @@ private:
   /// Until its stage is free; its boxes; by the lead.
   void emitStepCopies(Value step);
   void emitCopies(const SharedLoad &load, Value to, Value barrier);
+  /// A line's words: 0 or -1, four bounds, the point's coordinates.
+  static constexpr unsigned firstCoordinate = 5;
   void sayPoint(mlir::ValueRange coordinates);
+  void copyPoint();
   void sayStep(Value word);
   void emitSteps();
-  void emitClassifiedSteps();
+  void classifySteps();
   Values boxCoordinates(mlir::Region &indices, unsigned rowRank, Value row);
 
   // The others: Consumer.cpp.
@@ -86,6 +96,7 @@ private:
   void emitOperation(mlir::Operation &op);
   void emitStore(tile::StoreOp op);
   void emitBoxStore(const SharedStore &store, int64_t room);
+  void awaitPoint();
   void releasePoint();
 
   // Products and steps: Steps.cpp.
@@ -102,6 +113,8 @@ private:
     /// i1; null: `full` says it. Then the step is full where this holds and
     /// the products that it asks are small, too (Roles::asksProducts).
     Value mayBeFull = {};
+    /// Of a classified stream: how many messages were read.
+    Value messages = {};
   };
   using StepBody = llvm::function_ref<Values(const Step &, mlir::ValueRange)>;
   void emitStream();
@@ -120,6 +133,8 @@ private:
   /// All steps from `from` on; classified ones: that are still to come.
   Values forSteps(Value from, mlir::ValueRange carried, StepBody body);
   Values forClassifiedSteps(mlir::ValueRange carried, StepBody body);
+  /// Message number `count`: the next step's word, -1 behind the last.
+  Value nextWord(Value count);
   Values emitOverlapped(const Values &before);
   llvm::SmallVector<mlir::Operation *> between(mlir::Block &body,
                                                bool guardsFirst) const;
@@ -127,8 +142,6 @@ private:
   Values plainStep(const Step &step, mlir::ValueRange carried);
   Values afterStep();
   Values finishOverlapped(mlir::ValueRange carried);
-  /// The word of the next step, -1 behind the last.
-  Value nextMessage();
   void forParts(llvm::function_ref<void(Reduce, Value &)> change);
   Values flatten(mlir::ValueRange tilesOf);
   /// Into the states' registers; how many values these are.
@@ -150,7 +163,7 @@ private:
   Value lower, upper, fullLower, fullUpper; // i32
   // How often the rings of points, of steps and of messages were used.
   Value points, steps, messages;
-  bool pointReleased = false;
+  bool pointAwaited = false, pointReleased = false;
 };
 
 } // namespace attn::gpu
