@@ -17,7 +17,7 @@ Value TileCopy::isInside(ArrayRef<Value> indices) {
   return inside;
 }
 
-/// Each row that is in the tensor, into the tile; zeros for others.
+/// What is in the tensor of each row, into the tile; zeros for the rest.
 void TileCopy::emitRowCopies() {
   Values from(axes() - 1, b.i64(0));
   Value size = tile.sizes.back(), zero = b.i64(0);
@@ -27,25 +27,31 @@ void TileCopy::emitRowCopies() {
     Value present;
     Values index = indicesAt(at, present);
     present = b.both(present, isInside(ArrayRef(index).drop_back()));
-    Value inTile = tileOffset(at);
+    Value inTile = tileOffset(at), start = index.back();
     Value inTensor = StorageMap::offset(b, s, index);
-    Value end = b.min(size, s.extents.back());
+    auto clip = [&](Value x) { return b.min(b.max(x, zero), size); };
+    Value low = clip(b.sub(zero, start));
+    Value high = clip(b.sub(s.extents.back(), start));
     if (present)
-      end = b.select(present, end, zero);
+      high = b.select(present, high, zero);
+    high = b.max(low, high);
     auto copy = [&](Value lane, bool vector) {
       transfer(b.add(inTile, lane),
                b.add(inTensor, b.mul(lane, s.strides.back())), vector);
     };
-    Value whole = b.select(equal(s.strides.back(), 1),
-                           b.bitAnd(end, b.i64(-t.lanes())), zero);
-    t.loop(zero, whole, t.lanes(), [&](Value lane) { copy(lane, true); });
-    t.loop(whole, end, 1, [&](Value lane) { copy(lane, false); });
-    t.loop(end, size, 1, [&](Value lane) {
+    auto clear = [&](Value lane) {
       Value place = b.add(inTile, lane);
       t.store(zeroInTile(), tile.base, place);
       if (tile.isMasked())
         t.store(b.integer(b.getI8Type(), 0), tile.mask, place);
-    });
+    };
+    Value vectors = b.bitAnd(b.sub(high, low), b.i64(-t.lanes()));
+    Value whole =
+        b.add(low, b.select(equal(s.strides.back(), 1), vectors, zero));
+    t.loop(zero, low, 1, clear);
+    t.loop(low, whole, t.lanes(), [&](Value lane) { copy(lane, true); });
+    t.loop(whole, high, 1, [&](Value lane) { copy(lane, false); });
+    t.loop(high, size, 1, clear);
   });
 }
 

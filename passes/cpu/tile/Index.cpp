@@ -6,22 +6,23 @@ using namespace mlir;
 using namespace attn;
 using cpu::coefficient;
 
-/// Only the last index moves with the last coordinate, and is it.
-static bool isByRows(Region &region) {
+bool cpu::isByRows(Region &region) {
   Block &block = region.front();
   ValueRange indices = block.back().getOperands();
-  if (block.getNumArguments() < 2 || indices.empty() ||
-      indices.back() != block.getArguments().back())
+  if (block.getNumArguments() < 2 || indices.empty())
     return false;
-  return llvm::all_of(indices.drop_back(), [&](Value index) {
-    return coefficient(index, indices.back()) == 0;
-  });
+  Value last = block.getArguments().back();
+  return coefficient(indices.back(), last) == 1 &&
+         llvm::all_of(indices.drop_back(), [&](Value index) {
+           return coefficient(index, last) == 0;
+         });
 }
 
 bool cpu::isRowGather(Region &region) {
-  if (!isByRows(region))
-    return false;
   Block &block = region.front();
+  if (!isByRows(region) ||
+      block.back().getOperands().back() != block.getArguments().back())
+    return false;
   return llvm::any_of(block.back().getOperands(), [&](Value index) {
     return llvm::any_of(block.getArguments(), [&](Value argument) {
       return !coefficient(index, argument);

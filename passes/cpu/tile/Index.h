@@ -1,6 +1,6 @@
 //===- Index.h - linear indices, multiples of tiles -------------*- C++ -*-===//
-// How an index of a load or store moves with a coordinate of the tile; whether a
-// map multiplies a tile.
+// How an index of a load or store moves with a coordinate of the tile; whether
+// a map multiplies a tile.
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_PASSES_CPU_TILE_INDEX_H
 #define ATTN_PASSES_CPU_TILE_INDEX_H
@@ -15,9 +15,11 @@ namespace attn::cpu {
 std::optional<int64_t> coefficient(mlir::Value index, mlir::Value coordinate);
 
 /// Do the points of a tile with the indices of `region` lie in the tensor row
-/// by row, each row by itself, and the rows in no box: only the last index
-/// moves with the tile's last coordinate, and is that coordinate; another one
-/// moves with the rows in a way that is not linear?
+/// by row, each row by itself: only the last index moves with the tile's last
+/// coordinate, and moves as that does?
+bool isByRows(mlir::Region &region);
+/// Moreover, rows start with a row of the tensor, and are in no box: another
+/// index moves with them in a way that is not linear.
 bool isRowGather(mlir::Region &region);
 
 /// state * x, of tiles: zeros stay.

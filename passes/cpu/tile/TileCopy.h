@@ -3,9 +3,9 @@
 // a box of the tile lie in the tensor: it is copied row by row, in vectors
 // where the tensor's memory runs along the tile's rows, or block by block
 // through a transposition where it runs along another rank. Where any other
-// indices place rows whose memory runs along the tile's (pages, selections),
-// rows are copied, or left where they are and followed by their addresses. Any
-// other index is computed element by element.
+// indices place rows whose memory runs along the tile's (pages, selections,
+// distances), rows are copied, or left where they are and followed by their
+// addresses. Any other index is computed element by element.
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_PASSES_CPU_TILE_TILECOPY_H
 #define ATTN_PASSES_CPU_TILE_TILECOPY_H
@@ -36,7 +36,7 @@ public:
 private:
   void analyse();
   bool lineUp() const {
-    return isBox ? inner && *inner + 1 == axes() : isRowGather(indices);
+    return isBox ? inner && *inner + 1 == axes() : isByRows(indices);
   }
   /// The region's indices at a point of the tile, i64; `present` that they are.
   Values indicesAt(mlir::ValueRange coordinates, Value &present);
