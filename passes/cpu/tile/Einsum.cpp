@@ -291,5 +291,10 @@ void EinsumEmitter::emit() {
 }
 
 void cpu::emitTileEinsum(TileLowering &t, tile::EinsumOp op) {
-  EinsumEmitter(t, op).emit();
+  EinsumEmitter emitter(t, op);
+  // Not while what was asked for is read.
+  if (llvm::any_of(op.getTiles(),
+                   [&](Value x) { return t.isAskedFor(t.tile(x)); }))
+    return emitter.emit();
+  t.askMeanwhile([&] { emitter.emit(); });
 }

@@ -77,6 +77,7 @@ Value EinsumEmitter::emitDigitRows() {
               numbers.push_back(t.load(
                   floats, reals.base,
                   TileLowering::offset(b, {number, b.i64(at)}, reals.strides)));
+            t.ask(number, rows, 1);
             Power power = powerFor(numbers, bits);
             t.store(power.unit, digitRows->units, number);
             Value tile = arith::DivUIOp::create(b, number, b.i64(rowsOfTile));
@@ -178,7 +179,7 @@ void EinsumEmitter::emitDigitRowProducts() {
   };
 
   int64_t strips = dims[lane].fixed / stripColumns;
-  int64_t share = llvm::divideCeil(depth, strips * rows);
+  int64_t share = t.unasked() / (strips * rows);
   t.loop(b.i64(0), b.i64(dims[lane].fixed), stripColumns, [&](Value column) {
     t.loop(b.i64(0), b.i64(depth), 16,
            [&](Value point) { fillStrip(column, point); });
@@ -186,9 +187,7 @@ void EinsumEmitter::emitDigitRowProducts() {
     for (int64_t number = 0; number < rows; ++number) {
       if (number % rowsOfTile == 0)
         multiply(number / rowsOfTile);
-      // The next codes are asked for while none are read.
-      Value turn = b.add(b.mul(strip, b.i64(rows)), b.i64(number));
-      t.askForRows(codes, b.mul(turn, b.i64(share)), share);
+      t.ask(strip, strips, share);
       join(column, number / rowsOfTile, number % rowsOfTile);
     }
   });

@@ -127,10 +127,9 @@ void EinsumEmitter::emitDigitProducts() {
   for (int64_t tile = 0; tile < tilesOf(multiples->rows); ++tile) {
     t.loop(b.i64(0), b.i64(points), together * codeRows,
            [&](Value point) { multiply(tile, point); });
-    // The next codes are asked for while none are read.
     t.loop(b.i64(0), b.i64(points), codeRows, [&](Value point) {
       if (tile == 0)
-        t.askForRows(codes, point, codeRows);
+        t.ask(arith::DivUIOp::create(b, point, b.i64(codeRows)), blocks, 2);
       join(tile, point);
     });
   }

@@ -54,7 +54,22 @@ static scf::ForOp emitLoop(CodeBuilder &b, Value low, Value high, int64_t step,
 
 TileLowering::Values TileLowering::loop(Value low, Value high, int64_t step,
                                         ValueRange carried, Body body) {
-  return Values(emitLoop(b, low, high, step, carried, body).getResults());
+  auto first = getConstantIntValue(low), end = getConstantIntValue(high);
+  if (!asksMeanwhile || !first || !end)
+    return Values(emitLoop(b, low, high, step, carried, body).getResults());
+  // Loops of alternatives ask for the same, loops in it for nothing.
+  int64_t before = asking.asked, turns = llvm::divideCeil(*end - *first, step);
+  asksMeanwhile = false;
+  auto op =
+      emitLoop(b, low, high, step, carried, [&](Value counter, ValueRange in) {
+        ask(arith::DivUIOp::create(b, b.sub(counter, low), b.i64(step)), turns,
+            1);
+        return body(counter, in);
+      });
+  askedMeanwhile =
+      std::max(askedMeanwhile, std::exchange(asking.asked, before));
+  asksMeanwhile = true;
+  return Values(op.getResults());
 }
 
 void TileLowering::loop(Value low, Value high, int64_t step,
@@ -191,18 +206,6 @@ Block &TileLowering::entryBlock() {
   return function.getFunctionBody().front();
 }
 
-void TileLowering::askForRows(const Tile &tile, Value first, int64_t count) {
-  if (!tile.ahead)
-    return;
-  int64_t perLine = 512 / tile.element.getIntOrFloatBitWidth();
-  for (int64_t row = 0; row < count; ++row) {
-    Value start = b.add(tile.ahead,
-                        b.mul(b.add(first, b.i64(row)), tile.strides.front()));
-    for (int64_t column = 0; column < tile.fixedSize(1); column += perLine)
-      b.prefetch(b.gep(tile.element, tile.base, b.add(start, b.i64(column))));
-  }
-}
-
 void TileLowering::emitBlock(Block &block) {
   for (Operation &op : block)
     emit(op);
@@ -265,8 +268,8 @@ void TileLowering::emitStream(tile::StreamOp stream) {
   Value fullLower = integer(stream.getFullLower());
   Value fullUpper = integer(stream.getFullUpper());
   auto outer = full;
-  auto emitStep = [&] {
-    emitBlock(body);
+  auto emitWhole = [&] {
+    emitStep(body);
     moveStates(stream);
   };
   Value lower = integer(stream.getLower()), upper = integer(stream.getUpper());
@@ -284,7 +287,7 @@ void TileLowering::emitStream(tile::StreamOp stream) {
                     b.compare(CmpIPredicate::slt, step, fullUpper));
     if (stream.getClassify().empty()) {
       scalars.setFull(full);
-      return emitStep();
+      return emitWhole();
     }
     Block &classify = stream.getClassify().front();
     scalars.bindCoordinate(classify.getArgument(0), step);
@@ -293,7 +296,7 @@ void TileLowering::emitStream(tile::StreamOp stream) {
     Value some = holds(classify.back().getOperand(0));
     full = b.bitAnd(full, holds(classify.back().getOperand(1)));
     scalars.setFull(full);
-    b.ifThen(some, emitStep);
+    b.ifThen(some, emitWhole);
   });
   full = outer;
   streamLoop = outerLoop;

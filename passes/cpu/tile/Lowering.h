@@ -77,8 +77,16 @@ public:
   void copyTile(const Tile &from, const Tile &to);
 
   void emitBlock(mlir::Block &block);
-  /// Asks for some rows of what the next step reads, of a tile from memory.
-  void askForRows(const Tile &tile, Value first, int64_t count);
+
+  // What the next step of a stream reads is asked for, see Asking.cpp.
+  bool isAskedFor(const Tile &tile) const;
+  /// Asks for `each` rows in a loop's turn, of `turns`.
+  void ask(Value turn, int64_t turns, int64_t each);
+  /// Rows that no loop asks for yet.
+  int64_t unasked() const { return asking.rows - asking.asked; }
+  /// The loops that `emit` makes ask for a row in every turn.
+  void askMeanwhile(llvm::function_ref<void()> emit);
+
   /// Of the function that code goes to, for memory of its own.
   mlir::Block &entryBlock();
   /// What `stream` yields becomes its states.
@@ -97,11 +105,20 @@ public:
 
 private:
   void emitStream(tile::StreamOp stream);
+  void emitStep(mlir::Block &body);
+  void askForRow(Value row);
   void fillBytes(const Tile &tile, Value base, Value scalar);
 
   TileBuffers &buffers;
   Value scratch;
   llvm::DenseMap<Value, Tile> tiles;
+
+  struct Asking {
+    llvm::SmallVector<Tile, 0> tiles;
+    int64_t rows = 0, asked = 0; // of each
+  } asking;
+  bool asksMeanwhile = false; // the next loop
+  int64_t askedMeanwhile = 0;
 };
 
 /// `mayView`: the tensor's own memory may serve as the tile's.
