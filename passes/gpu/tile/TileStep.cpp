@@ -238,9 +238,11 @@ LogicalResult gpu::lowerTileStep(tile::KernelOp kernel,
     gpu::Roles roles(kernel, [&](Value result) {
       return portOf(lowering.getPlan(), result);
     });
-    gpu::SharedLayout layout(roles, sharedBytes);
-    if (roles.reason.empty() && layout.bytes)
-      step = emitWarpgroups(kernel, lowering, roles, layout, step.getName());
+    if (roles.reason.empty()) {
+      gpu::SharedLayout layout(roles, sharedBytes);
+      if (layout.bytes)
+        step = emitWarpgroups(kernel, lowering, roles, layout, step.getName());
+    }
   }
   if (step == general) {
     gpu::WarpRoles byWarps(kernel, sharedBytes);
