@@ -152,15 +152,93 @@ void Panels::emitRows(TileLowering &t, const Source &from, Value block,
   });
 }
 
+/// 0 where the exponent has all bits, which `wrong` is told.
+static Value finite(CodeBuilder &b, Value bits, int64_t exponent,
+                    Value &wrong) {
+  Value most = b.integer(bits.getType(), exponent);
+  Value bad = b.compare(CmpIPredicate::eq, b.bitAnd(bits, most), most);
+  wrong = wrong ? b.bitOr(wrong, bad) : bad;
+  return b.select(bad, b.integer(bits.getType(), 0), bits);
+}
+
+static Value isAny(CodeBuilder &b, Value lanes) {
+  return vector::ReductionOp::create(b, vector::CombiningKind::OR, lanes);
+}
+
+/// Of 32 rows of bf16, `step` elements apart: pairs as words, turned.
+static Value turnRows(TileLowering &t, Value row, Value step, Value tile) {
+  CodeBuilder &b = t.b;
+  auto shorts = VectorType::get({16}, b.getI16Type());
+  auto words = VectorType::get({16}, b.getI32Type());
+  auto halves = VectorType::get({32}, b.getI16Type());
+  Value ahead = b.mul(step, b.i64(amx::tileDepth));
+  auto nextWord = [&]() -> Value {
+    // The machine does not see that the next tile's rows follow.
+    b.prefetch(b.gep(shorts.getElementType(), row, ahead));
+    Value x = t.load(shorts, row, b.i64(0));
+    row = b.gep(shorts.getElementType(), row, step);
+    return arith::ExtUIOp::create(b, words, x);
+  };
+  Value wrong;
+  SmallVector<Value> turned;
+  for (int64_t i = 0; i < amx::tileRows; ++i) {
+    Value low = nextWord();
+    Value high = arith::ShLIOp::create(b, nextWord(), b.integer(words, 16));
+    Value pair =
+        finite(b, vector::BitCastOp::create(b, halves, b.bitOr(low, high)),
+               0x7f80, wrong);
+    turned.push_back(vector::BitCastOp::create(b, words, pair));
+  }
+  transpose(b, turned);
+  for (auto [i, value] : llvm::enumerate(turned))
+    t.store(value, tile, b.i64(16 * i));
+  return isAny(b, wrong);
+}
+
+/// The same of longer elements: the words of every piece are put into its tile
+/// and turned there, for they are more than there are registers.
+static Value turnPieces(TileLowering &t, Type element, int64_t pieces,
+                        Value row, Value step, Value tile) {
+  CodeBuilder &b = t.b;
+  Type elements = VectorType::get({16}, element);
+  auto words = VectorType::get({16}, b.getI32Type());
+  auto reals = VectorType::get({16}, b.getF32Type());
+  constexpr int64_t pieceWords = Panels::pieceBytes / 4;
+  Value any = t.loop(b.i64(0), b.i64(amx::tileRows), 1, {b.boolean(false)},
+                     [&](Value i, ValueRange carried) -> TileLowering::Values {
+                       SmallVector<Value> rows[2];
+                       Value wrong, at = b.mul(b.mul(i, b.i64(2)), step);
+                       for (auto &parts : rows) {
+                         Value x = b.convert(t.load(elements, row, at), reals);
+                         x = finite(b, arith::BitcastOp::create(b, words, x),
+                                    0x7f800000, wrong);
+                         parts = alikePieces(
+                             b, arith::BitcastOp::create(b, reals, x), pieces);
+                         at = b.add(at, step);
+                       }
+                       Value to = b.mul(i, b.i64(16));
+                       for (auto [even, odd] : llvm::zip(rows[0], rows[1])) {
+                         t.store(pairOf(b, even, odd), tile, to);
+                         to = b.add(to, b.i64(pieceWords));
+                       }
+                       return {b.bitOr(carried.front(), isAny(b, wrong))};
+                     })[0];
+  t.loop(b.i64(0), b.i64(pieces), 1, [&](Value piece) {
+    Value at = b.mul(piece, b.i64(pieceWords));
+    SmallVector<Value> turned;
+    for (int64_t i = 0; i < amx::tileRows; ++i)
+      turned.push_back(t.load(words, tile, b.add(at, b.i64(16 * i))));
+    transpose(b, turned);
+    for (auto [i, value] : llvm::enumerate(turned))
+      t.store(value, tile, b.add(at, b.i64(16 * i)));
+  });
+  return any;
+}
+
 /// Pairs of rows as words, turned.
 void Panels::emitTurned(TileLowering &t, const Source &from, Value block,
                         Value flag, Value scratch) const {
   CodeBuilder &b = t.b;
-  Type elements = VectorType::get({16}, element());
-  auto shorts = VectorType::get({16}, b.getI16Type());
-  auto words = VectorType::get({16}, b.getI32Type());
-  auto halves = VectorType::get({32}, b.getI16Type());
-  auto reals = VectorType::get({16}, b.getF32Type());
   int64_t depthTiles = product.depth / amx::tileDepth;
   int64_t columnTiles = product.columns / amx::tileRows;
   t.loop(b.i64(0), b.i64(depthTiles), 1, [&](Value depthTile) {
@@ -183,54 +261,11 @@ void Panels::emitTurned(TileLowering &t, const Source &from, Value block,
       Value row =
           b.select(isThere, b.gep(element(), from.storage.base, at), scratch);
       Value step = b.select(isThere, from.rowStride, b.i64(16));
-      Value ahead = b.mul(step, b.i64(amx::tileDepth));
-      auto nextRow = [&](Type type) {
-        // The machine does not see that the next tile's rows follow.
-        b.prefetch(b.gep(element(), row, ahead));
-        Value x = t.load(type, row, b.i64(0));
-        row = b.gep(element(), row, step);
-        return x;
-      };
-      Value wrong;
-      // 0 where the exponent has all bits.
-      auto finite = [&](Value bits, int64_t exponent) {
-        Value most = b.integer(bits.getType(), exponent);
-        Value bad = b.compare(CmpIPredicate::eq, b.bitAnd(bits, most), most);
-        wrong = wrong ? b.bitOr(wrong, bad) : bad;
-        return b.select(bad, b.integer(bits.getType(), 0), bits);
-      };
-      std::vector<SmallVector<Value>> turned(product.pieces);
-      for (int64_t i = 0; i < 16; ++i) {
-        if (product.pieces == 1) {
-          auto word = [&] {
-            return arith::ExtUIOp::create(b, words, nextRow(shorts));
-          };
-          Value low = word();
-          Value high = arith::ShLIOp::create(b, word(), b.integer(words, 16));
-          Value pair = finite(
-              vector::BitCastOp::create(b, halves, b.bitOr(low, high)), 0x7f80);
-          turned[0].push_back(vector::BitCastOp::create(b, words, pair));
-          continue;
-        }
-        SmallVector<Value> rows[2];
-        for (auto &pieces : rows) {
-          Value x = b.convert(nextRow(elements), reals);
-          x = finite(arith::BitcastOp::create(b, words, x), 0x7f800000);
-          pieces = alikePieces(b, arith::BitcastOp::create(b, reals, x),
-                               product.pieces);
-        }
-        for (auto [piece, even, odd] : llvm::zip(turned, rows[0], rows[1]))
-          piece.push_back(pairOf(b, even, odd));
-      }
-      Value any =
-          vector::ReductionOp::create(b, vector::CombiningKind::OR, wrong);
-      b.ifThen(any, [&] { b.store(b.integer(b.getI8Type(), 1), flag); });
       Value tile = b.gep(b.getI8Type(), block, tileOffset(b, column, depth));
-      for (auto [number, piece] : llvm::enumerate(turned)) {
-        transpose(b, piece);
-        for (auto [i, value] : llvm::enumerate(piece))
-          t.store(value, tile, b.i64(number * pieceBytes / 4 + 16 * i));
-      }
+      Value any = product.pieces == 1 ? turnRows(t, row, step, tile)
+                                      : turnPieces(t, element(), product.pieces,
+                                                   row, step, tile);
+      b.ifThen(any, [&] { b.store(b.integer(b.getI8Type(), 1), flag); });
     });
   });
 }

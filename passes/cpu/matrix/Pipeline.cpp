@@ -152,9 +152,10 @@ void MatrixStream::rowsBeside(bool isFull, Value step,
       };
       const MatrixProduct &p = *x.product;
       int64_t count = p.columns / Ring::rows / order.rounds;
+      Slice beside = {slice, isLong || isFine};
       sums = p.isLate ? late(p, b.mul(number, b.i64(count)), count, x.left,
-                             x.right, x.to, x.isFirst, sums, {slice, isLong})
-                      : earlyBeside(x, number, sums, {slice, isLong});
+                             x.right, x.to, x.isFirst, sums, beside)
+                      : earlyBeside(x, number, sums, beside);
       before = b.add(before, b.i64(quadsOf(p) / order.rounds));
     }
     return sums;
