@@ -30,6 +30,16 @@ int hardwareThreads() {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
+std::unique_ptr<ThreadPool> makePool(int threads) {
+  if (threads == 1)
+    return nullptr;
+#if ATTN_RUNTIME_TBB
+  if (std::unique_ptr<ThreadPool> pool = makeTbbPool(threads))
+    return pool;
+#endif
+  return makeOwnPool(threads);
+}
+
 } // namespace
 
 Buffer::~Buffer() { std::free(begin); }
@@ -96,8 +106,7 @@ attn_context *attn_context_create(int threads) {
       threads = std::min(hardwareThreads(), maxThreads);
     auto made = std::make_unique<attn_context>();
     made->threads = threads;
-    if (threads > 1)
-      made->pool = makeThreadPool(threads);
+    made->pool = makePool(threads);
     context = made.release();
     return ATTN_OK;
   });

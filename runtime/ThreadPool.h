@@ -1,7 +1,7 @@
 //===- ThreadPool.h - the threads of a context -----------------*- C++ -*-===//
 // A pool runs a function once for each of some slots, at the same time as far
 // as threads are free; the caller takes part, so that it never waits for a
-// thread that does not come.
+// thread that does not come. oneTBB where it is there, else a small own pool.
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_RUNTIME_THREADPOOL_H
 #define ATTN_RUNTIME_THREADPOOL_H
@@ -36,8 +36,9 @@ public:
   virtual void run(int slots, SlotFunction function) = 0;
 };
 
-/// `threads` counts the calling one.
-std::unique_ptr<ThreadPool> makeThreadPool(int threads);
+std::unique_ptr<ThreadPool> makeOwnPool(int threads);
+/// Null if oneTBB would not grant so many threads: it has one for each CPU.
+std::unique_ptr<ThreadPool> makeTbbPool(int threads);
 
 } // namespace attn::rt
 

@@ -169,12 +169,12 @@ TEST_P(ParallelForTest, ManyCallersOnOnePool) {
 
 #if defined(__linux__)
 /// Else a helper may wait behind the caller for a time slice.
-TEST(ThreadPool, SleepersAreWokenOnOtherCpusThanTheCallers) {
+TEST(OwnPool, SleepersAreWokenOnOtherCpusThanTheCallers) {
   cpu_set_t all, one, caller, helper;
   ASSERT_EQ(sched_getaffinity(0, sizeof all, &all), 0);
   if (CPU_COUNT(&all) < 2)
     GTEST_SKIP() << "one CPU";
-  auto pool = attn::rt::makeThreadPool(2);
+  auto pool = attn::rt::makeOwnPool(2);
   int cpu = sched_getcpu();
   CPU_ZERO(&one);
   CPU_SET(cpu, &one);
@@ -211,8 +211,16 @@ std::unique_ptr<attn::rt::ThreadPool> makeBrokenPool(int) {
   return std::make_unique<Broken>();
 }
 
-INSTANTIATE_TEST_SUITE_P(Threads, ParallelForTest,
-                         testing::Values(attn::rt::makeThreadPool));
+INSTANTIATE_TEST_SUITE_P(Own, ParallelForTest,
+                         testing::Values(attn::rt::makeOwnPool));
+#if ATTN_RUNTIME_TBB
+std::unique_ptr<attn::rt::ThreadPool> makeTbbOrOwnPool(int threads) {
+  auto pool = attn::rt::makeTbbPool(threads);
+  return pool ? std::move(pool) : attn::rt::makeOwnPool(threads);
+}
+INSTANTIATE_TEST_SUITE_P(Tbb, ParallelForTest,
+                         testing::Values(makeTbbOrOwnPool));
+#endif
 INSTANTIATE_TEST_SUITE_P(OutOfThreads, ParallelForTest,
                          testing::Values(makeBrokenPool));
 

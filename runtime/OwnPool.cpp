@@ -1,4 +1,4 @@
-//===- ThreadPool.cpp - the threads of a context ---------------*- C++ -*-===//
+//===- OwnPool.cpp - threads where there is no oneTBB -----------*- C++ -*-===//
 // Helpers wait for jobs and take slots of them. The caller takes slots as
 // well, and when none is left it withdraws the job and waits only for helpers
 // that are in it: one that wakes late never delays the call.
@@ -175,6 +175,6 @@ private:
 
 } // namespace
 
-std::unique_ptr<ThreadPool> attn::rt::makeThreadPool(int threads) {
+std::unique_ptr<ThreadPool> attn::rt::makeOwnPool(int threads) {
   return std::make_unique<HelperPool>(threads);
 }
