@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <string_view>
 #include <thread>
 
 #if defined(__linux__)
@@ -30,12 +31,21 @@ int hardwareThreads() {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
-std::unique_ptr<ThreadPool> makePool(int threads) {
+/// Is $ATTN_POOL "own"? `problem`: it is neither that nor "tbb".
+bool isOwnPoolAsked(const char *&problem) {
+  const char *name = std::getenv("ATTN_POOL");
+  std::string_view pool = name ? name : "";
+  problem = pool.empty() || pool == "tbb" || pool == "own" ? nullptr : name;
+  return pool == "own";
+}
+
+std::unique_ptr<ThreadPool> makePool(int threads, bool own) {
   if (threads == 1)
     return nullptr;
 #if ATTN_RUNTIME_TBB
-  if (std::unique_ptr<ThreadPool> pool = makeTbbPool(threads))
-    return pool;
+  if (!own)
+    if (std::unique_ptr<ThreadPool> pool = makeTbbPool(threads))
+      return pool;
 #endif
   return makeOwnPool(threads);
 }
@@ -106,7 +116,13 @@ attn_context *attn_context_create(int threads) {
       threads = std::min(hardwareThreads(), maxThreads);
     auto made = std::make_unique<attn_context>();
     made->threads = threads;
-    made->pool = makePool(threads);
+    const char *problem;
+    bool own = isOwnPoolAsked(problem);
+    if (problem)
+      return fail(ATTN_ERROR_ARGUMENT,
+                  "context: ATTN_POOL is \"%s\", neither \"tbb\" nor \"own\"",
+                  problem);
+    made->pool = makePool(threads, own);
     context = made.release();
     return ATTN_OK;
   });

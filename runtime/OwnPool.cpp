@@ -1,4 +1,4 @@
-//===- OwnPool.cpp - threads where there is no oneTBB -----------*- C++ -*-===//
+//===- OwnPool.cpp - threads of a context alone -----------------*- C++ -*-===//
 // Helpers wait for jobs and take slots of them. The caller takes slots as
 // well, and when none is left it withdraws the job and waits only for helpers
 // that are in it: one that wakes late never delays the call.

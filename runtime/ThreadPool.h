@@ -1,7 +1,8 @@
 //===- ThreadPool.h - the threads of a context -----------------*- C++ -*-===//
 // A pool runs a function once for each of some slots, at the same time as far
 // as threads are free; the caller takes part, so that it never waits for a
-// thread that does not come. oneTBB where it is there, else a small own pool.
+// thread that does not come. oneTBB where it is there, else, or where the
+// environment asks for it, a small own pool.
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_RUNTIME_THREADPOOL_H
 #define ATTN_RUNTIME_THREADPOOL_H

@@ -47,6 +47,18 @@ TEST(Context, BadNumberOfThreads) {
   EXPECT_EQ(attn_context_create(1 << 20), nullptr);
 }
 
+TEST(Context, PoolOfTheEnvironment) {
+  setenv("ATTN_POOL", "own", 1);
+  attn_context *own = attn_context_create(2);
+  EXPECT_NE(own, nullptr);
+  attn_context_destroy(own);
+  setenv("ATTN_POOL", "none", 1);
+  EXPECT_EQ(attn_context_create(2), nullptr);
+  EXPECT_STREQ(attn_last_error(),
+               "context: ATTN_POOL is \"none\", neither \"tbb\" nor \"own\"");
+  unsetenv("ATTN_POOL");
+}
+
 /// What the bodies below record. A copy of the invocation with more behind it
 /// is what compiled code passes too.
 struct Recorder : attn_invocation {

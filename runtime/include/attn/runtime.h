@@ -93,10 +93,17 @@ static inline DLTensor attn_tensor(void *data, int dtype_code, int dtype_bits,
  * A context holds a number of threads and the working memory of finished
  * calls, for reuse. Several threads may use one context at the same time.
  * Wherever a context is taken, NULL is the default one of the process, made on
- * first use with a thread for each CPU the process may run on. */
+ * first use with a thread for each CPU the process may run on.
+ *
+ * Threads are those of oneTBB, shared with the rest of the process, where the
+ * runtime was built with it; else, or where the environment variable ATTN_POOL
+ * is "own" when a context is made, a context has threads of its own. These are
+ * kept off the CPU of the one that wakes them: some schedulers (Linux with
+ * sched_vcpu_pack) let a woken thread wait there for milliseconds. */
 
 /* `threads` counts the calling one; 0 means one for each CPU. NULL on failure
- * (ATTN_ERROR_ARGUMENT: negative or above 4096; ATTN_ERROR_MEMORY). */
+ * (ATTN_ERROR_ARGUMENT: negative or above 4096, or ATTN_POOL names no pool;
+ * ATTN_ERROR_MEMORY). */
 ATTN_API attn_context *attn_context_create(int threads);
 
 /* No call may be running in it. NULL does nothing. */
