@@ -4,6 +4,7 @@
 #include "mlir/IR/Matchers.h"
 #include "passes/cpu/matrix/Amx.h"
 #include "passes/cpu/matrix/Pieces.h"
+#include "passes/cpu/tile/Index.h"
 
 using namespace mlir;
 using namespace attn;
@@ -36,7 +37,8 @@ MatrixStream::Layout::Layout(const MatrixRoles &roles) : order(roles) {
       offsets.right = takeOf(pointBytes, rightBytes(roles, p));
       offsets.scores = take(Ring(roles, order, p).bytes());
       offsets.again = take(roles.rows * roles.lanes * 4);
-      offsets.copy = take(2 * copyBytes(roles, p));
+      if (!p.isLaidOut())
+        offsets.copy = take(2 * copyBytes(roles, p));
     }
     products.push_back(offsets);
   }
@@ -212,17 +214,13 @@ void MatrixStream::repair(const MatrixProduct &p) {
   Value state = stream.getBody().getArgument(1 + p.state);
   auto emitIt = [&] { emitTileEinsum(t, op); };
   // state * factor, the factor one of lanes alone?
-  Block &block = op.getMap().front();
-  auto product = block.back().getOperand(0).getDefiningOp<MapOp>();
   Value factor;
-  if (product && product.getFn() == Fn::mul && op.getTiles().size() == 2 &&
-      op.getTiles()[0] == state) {
-    Value x = block.getArgument(2), y = block.getArgument(3);
-    auto other = cast<tile::TileType>(op.getTiles()[1].getType());
-    if (product.getOperand(0) == x && product.getOperand(1) == y &&
-        other.getRanks().size() == 1 && other.getElementType().isF32() &&
-        !other.getMasked())
-      factor = op.getTiles()[1];
+  if (scales(op, state)) {
+    Value other = op.getTiles()[op.getTiles()[0] == state];
+    auto type = cast<tile::TileType>(other.getType());
+    if (type.getRanks().size() == 1 && type.getElementType().isF32() &&
+        !type.getMasked())
+      factor = other;
   }
   if (!factor)
     return emitIt();
