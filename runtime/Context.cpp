@@ -31,14 +31,6 @@ int hardwareThreads() {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
-/// Is $ATTN_POOL "own"? `problem`: it is neither that nor "tbb".
-bool isOwnPoolAsked(const char *&problem) {
-  const char *name = std::getenv("ATTN_POOL");
-  std::string_view pool = name ? name : "";
-  problem = pool.empty() || pool == "tbb" || pool == "own" ? nullptr : name;
-  return pool == "own";
-}
-
 std::unique_ptr<ThreadPool> makePool(int threads, bool own) {
   if (threads == 1)
     return nullptr;
@@ -116,13 +108,13 @@ attn_context *attn_context_create(int threads) {
       threads = std::min(hardwareThreads(), maxThreads);
     auto made = std::make_unique<attn_context>();
     made->threads = threads;
-    const char *problem;
-    bool own = isOwnPoolAsked(problem);
-    if (problem)
+    const char *name = std::getenv("ATTN_POOL");
+    std::string_view pool = name ? name : "";
+    if (!pool.empty() && pool != "tbb" && pool != "own")
       return fail(ATTN_ERROR_ARGUMENT,
                   "context: ATTN_POOL is \"%s\", neither \"tbb\" nor \"own\"",
-                  problem);
-    made->pool = makePool(threads, own);
+                  name);
+    made->pool = makePool(threads, pool == "own");
     context = made.release();
     return ATTN_OK;
   });

@@ -19,15 +19,23 @@ Type Panels::element() const {
   return cast<NamedTensorType>(load.getTensor().getType()).getElementType();
 }
 
-Value Panels::tileOffset(CodeBuilder &b, Value column, Value depth) const {
+Value Panels::tileOffset(CodeBuilder &b, Value block, Value half,
+                         Value k) const {
+  int64_t depthTiles = product.depth / amx::tileDepth;
+  Value quad = b.add(b.mul(block, b.i64(depthTiles)), k);
+  return b.add(b.mul(quad, b.i64(product.pieces * pieceBytes)),
+               b.mul(half, b.i64(amx::tileBytes)));
+}
+
+Value Panels::tileWith(CodeBuilder &b, Value block, Value column,
+                       Value depth) const {
   auto divided = [&](Value x, int64_t by) {
     return arith::DivUIOp::create(b, x, b.i64(by));
   };
-  Value quad = b.add(b.mul(divided(column, 32), b.i64(product.depth / 32)),
-                     divided(depth, amx::tileDepth));
   Value half = b.bitAnd(divided(column, amx::tileRows), b.i64(1));
-  return b.add(b.mul(quad, b.i64(quadBytes())),
-               b.mul(half, b.i64(amx::tileBytes)));
+  Value offset = tileOffset(b, divided(column, 2 * amx::tileRows), half,
+                            divided(depth, amx::tileDepth));
+  return b.gep(b.getI8Type(), block, offset);
 }
 
 Value Panels::blocksOfRows(CodeBuilder &b, Extent extent) const {
@@ -141,7 +149,7 @@ void Panels::emitRows(TileLowering &t, const Source &from, Value block,
       Value x = t.load(elements, b.select(isThere, there, scratch), b.i64(0));
       Value at = b.add(b.mul(rowInTile, b.i64(amx::tileDepth)),
                        b.bitAnd(column, b.i64(amx::tileDepth - 1)));
-      Value tile = b.gep(b.getI8Type(), block, tileOffset(b, row, column));
+      Value tile = tileWith(b, block, row, column);
       for (Value piece : alikePieces(b, b.convert(x, reals), product.pieces)) {
         Value high =
             arith::ShRUIOp::create(b, piece, b.integer(piece.getType(), 16));
@@ -261,7 +269,7 @@ void Panels::emitTurned(TileLowering &t, const Source &from, Value block,
       Value row =
           b.select(isThere, b.gep(element(), from.storage.base, at), scratch);
       Value step = b.select(isThere, from.rowStride, b.i64(16));
-      Value tile = b.gep(b.getI8Type(), block, tileOffset(b, column, depth));
+      Value tile = tileWith(b, block, column, depth);
       Value any = product.pieces == 1 ? turnRows(t, row, step, tile)
                                       : turnPieces(t, element(), product.pieces,
                                                    row, step, tile);

@@ -38,7 +38,9 @@ public:
   /// A block has quads for every 32 columns and every 32 reduced points, a quad
   /// for each piece the tiles of two times 16 columns.
   static constexpr int64_t pieceBytes = 2048;
-  int64_t quadBytes() const { return product.pieces * pieceBytes; }
+  /// Of the first piece of columns 32 * block + 16 * half and reduced points
+  /// 32 * k, from the start of a block.
+  Value tileOffset(CodeBuilder &b, Value block, Value half, Value k) const;
 
 private:
   /// What of the tensor a block has: `rows` of it from the element `origin` on.
@@ -54,8 +56,8 @@ private:
                 Value scratch) const;
   void emitTurned(TileLowering &t, const Source &from, Value block, Value flag,
                   Value scratch) const;
-  /// Of the tile that has `column` and `depth`, from the start of the block.
-  Value tileOffset(CodeBuilder &b, Value column, Value depth) const;
+  /// The tile in a block that has `column` and the reduced point `depth`.
+  Value tileWith(CodeBuilder &b, Value block, Value column, Value depth) const;
   void fetch(TileLowering &t, const Source &from, Value row, Value column,
              Value scratch, Value to) const;
 

@@ -190,10 +190,8 @@ static SmallVector<Value> corners(CodeBuilder &b, Value base, Value row,
 /// The first piece of a tile of columns 32 * block + 16 * half, laid out anew.
 static Value tileAt(CodeBuilder &b, const MatrixProduct &p, Value pointer,
                     Value block, int half, Value k) {
-  Value quad = b.add(b.mul(block, b.i64(p.depth / amx::tileDepth)), k);
-  Value offset = b.mul(quad, b.i64(Panels(p).quadBytes()));
   return b.gep(b.getI8Type(), pointer,
-               b.add(offset, b.i64(half * amx::tileBytes)));
+               Panels(p).tileOffset(b, block, b.i64(half), k));
 }
 
 MatrixStream::Values MatrixStream::early(const MatrixProduct &p, Value low,

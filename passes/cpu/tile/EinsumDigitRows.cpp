@@ -55,18 +55,12 @@ Value EinsumEmitter::emitDigitRows() {
   const Tile &reals = operands[digitRows->reals].tile;
   int64_t depth = dims[reduced[0]].fixed, rows = dims[row].fixed;
   int64_t tiles = depth / depthOfTile;
-  {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(&t.entryBlock());
-    auto take = [&](Type type, int64_t count) {
-      return LLVM::AllocaOp::create(b, b.ptrType(), type, b.i64(count), 64);
-    };
-    digitRows->digits = take(b.getI8Type(), llvm::divideCeil(rows, rowsOfTile) *
-                                                tiles * amx::tileBytes);
-    digitRows->strip = take(b.getI8Type(), depth * stripColumns);
-    digitRows->sums = take(b.getI8Type(), stripTiles * amx::tileBytes);
-    digitRows->units = take(b.getF32Type(), rows);
-  }
+  Type byte = b.getI8Type();
+  digitRows->digits = t.takeMemory(byte, llvm::divideCeil(rows, rowsOfTile) *
+                                             tiles * amx::tileBytes);
+  digitRows->strip = t.takeMemory(byte, depth * stripColumns);
+  digitRows->sums = t.takeMemory(byte, stripTiles * amx::tileBytes);
+  digitRows->units = t.takeMemory(b.getF32Type(), rows);
   Type ints = t.vectorOf(b.getI32Type()), floats = t.vectorOf(b.getF32Type());
   return t
       .loop(

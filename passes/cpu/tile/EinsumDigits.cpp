@@ -59,13 +59,7 @@ void EinsumEmitter::emitDigitProducts() {
   int64_t points = dims[operand.dims[0]].fixed;
   int64_t chunks = multiples->depth / codeDepth;
   Type ints = t.vectorOf(b.getI32Type());
-  Value line = b.i64(64), sums;
-  {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointAfterValue(multiples->digits);
-    sums = LLVM::AllocaOp::create(b, b.ptrType(), b.getI32Type(),
-                                  b.i64(points * 16), 64);
-  }
+  Value line = b.i64(64), sums = t.takeMemory(b.getI32Type(), points * 16);
   auto at = [&](Value base, Value offset) {
     return b.gep(b.getI8Type(), base, offset);
   };

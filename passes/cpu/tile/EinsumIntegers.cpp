@@ -108,21 +108,15 @@ EinsumEmitter::Power EinsumEmitter::powerFor(ArrayRef<Value> numbers,
 
 /// The reals as multiples; do they serve?
 Value EinsumEmitter::emitMultiples() {
-  {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(&t.entryBlock());
-    auto take = [&](Type type, int64_t count) {
-      return LLVM::AllocaOp::create(b, b.ptrType(), type, b.i64(count), 64);
-    };
-    int64_t count = multiples->rows * multiples->depth;
-    if (suitsMatrixUnit(*multiples)) {
-      multiples->digits = take(b.getI8Type(), digitBytes(*multiples));
-    } else {
-      multiples->upper = take(b.getI16Type(), count);
-      multiples->lower = take(b.getI8Type(), count);
-    }
-    multiples->units = take(b.getF32Type(), llvm::alignTo(multiples->rows, 4));
+  int64_t count = multiples->rows * multiples->depth;
+  if (suitsMatrixUnit(*multiples)) {
+    multiples->digits = t.takeMemory(b.getI8Type(), digitBytes(*multiples));
+  } else {
+    multiples->upper = t.takeMemory(b.getI16Type(), count);
+    multiples->lower = t.takeMemory(b.getI8Type(), count);
   }
+  multiples->units =
+      t.takeMemory(b.getF32Type(), llvm::alignTo(multiples->rows, 4));
   // Once a stream, if they are from before it.
   OpBuilder::InsertionGuard guard(b);
   Value name = op.getTiles()[multiples->reals];

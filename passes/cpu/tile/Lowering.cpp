@@ -198,12 +198,14 @@ void TileLowering::emit(Operation &op) {
       .Default([&](Operation *scalar) { scalars.emit(scalar); });
 }
 
-Block &TileLowering::entryBlock() {
+Value TileLowering::takeMemory(Type element, int64_t count) {
   Operation *outside = b.getInsertionBlock()->getParentOp();
   auto function = dyn_cast<FunctionOpInterface>(outside);
   if (!function)
     function = outside->getParentOfType<FunctionOpInterface>();
-  return function.getFunctionBody().front();
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&function.getFunctionBody().front());
+  return LLVM::AllocaOp::create(b, b.ptrType(), element, b.i64(count), 64);
 }
 
 void TileLowering::emitBlock(Block &block) {

@@ -87,8 +87,8 @@ public:
   /// The loops that `emit` makes ask for a row in every turn.
   void askMeanwhile(llvm::function_ref<void()> emit);
 
-  /// Of the function that code goes to, for memory of its own.
-  mlir::Block &entryBlock();
+  /// Memory of the function that code goes to, in whole lines.
+  Value takeMemory(mlir::Type element, int64_t count);
   /// What `stream` yields becomes its states.
   void moveStates(tile::StreamOp stream);
   /// The states of a stream are where they start.
