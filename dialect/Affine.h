@@ -8,15 +8,11 @@
 #ifndef ATTN_DIALECT_AFFINE_H
 #define ATTN_DIALECT_AFFINE_H
 
-#include "dialect/Attn.h"
-#include "dialect/PointSet.h"
+#include "dialect/AffineExtents.h"
 #include "mlir/Analysis/Presburger/PresburgerRelation.h"
-#include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
 #include <functional>
-#include <map>
 #include <memory>
-#include <vector>
 
 namespace attn {
 
@@ -27,32 +23,13 @@ enum class IndexKind { Affine, Data, Opaque };
 /// Which side of the truth an answer may err on.
 enum class Approximation { Over, Under };
 
-/// A variable of an iteration space.
-struct SpaceVariable {
-  enum Kind {
-    Coordinate, // of `rank`, 0 <= x < |rank|
-    Extent,     // of `rank`
-    Scalar,     // the 0-d tensor `value`
-    Derived,    // determined by the variables in `definition`
-    Data,       // the tensor element `value`
-    Opaque      // any other integer `value`
-  } kind = Derived;
-  mlir::Value value;
-  mlir::StringAttr rank;
-  /// What is known of it, in terms of variables with smaller numbers mostly.
-  PointSet definition = PointSet::all();
-  /// Bounds that hold for every value of the others.
-  std::optional<int64_t> lower, upper;
-  /// Of a product of variables: its factors.
-  llvm::SmallVector<unsigned, 2> factors;
-};
-
 /// Coordinates (block arguments), extents and scalars of one cascade as
 /// numbered variables, and the forms and sets over them. Variables appear as
 /// they are met; sets stay valid.
 class IterationSpace {
 public:
-  explicit IterationSpace(CascadeOp cascade) : cascade(cascade) {}
+  explicit IterationSpace(CascadeOp cascade)
+      : cascade(cascade), extents(cascade, variables) {}
   IterationSpace(IterationSpace &&) = delete;
 
   CascadeOp getCascade() const { return cascade; }
@@ -74,12 +51,12 @@ public:
   AffineForm formOf(mlir::Value value);
   /// The form if it is affine in coordinates, extents and run-time scalars.
   std::optional<AffineForm> affineOf(mlir::Value value);
-  AffineForm extentOf(mlir::StringAttr rank);
+  AffineForm extentOf(mlir::StringAttr rank) { return extents.of(rank); }
   /// An extent expression, as an index (not clamped).
-  AffineForm formOf(ExtentAttr extent);
+  AffineForm formOf(ExtentAttr extent) { return extents.of(extent); }
   /// floor(form / divisor), divisor > 0.
   AffineForm quotientOf(const AffineForm &form, int64_t divisor) {
-    return quotient(form, AffineForm::of(divisor));
+    return variables.quotient(form, AffineForm::of(divisor));
   }
   static IndexKind classify(mlir::Value index);
   /// The coordinate of `rank` that relations give, where it is determined by
@@ -133,29 +110,13 @@ public:
   std::function<bool(mlir::Value)> isTotal;
 
 private:
-  struct Interval {
-    std::optional<int64_t> lower, upper;
-  };
-  /// What a derived variable is, its operands' forms, what else tells it apart.
-  using Key = std::tuple<int, std::vector<int64_t>, const void *>;
-
   AffineForm compute(mlir::Value value);
-  AffineForm exprForm(mlir::AffineExpr expr, ExtentAttr extent);
   AffineForm mapForm(MapOp op);
   AffineForm readForm(ReadOp read);
+  AffineForm elementForm(ReadOp read);
   std::optional<AffineForm> unfold(ReadOp read);
-  AffineForm quotient(const AffineForm &numerator, const AffineForm &divisor);
-  AffineForm product(const AffineForm &a, const AffineForm &b);
-  AffineForm minimum(const AffineForm &a, const AffineForm &b, bool greatest);
   AffineForm choice(ElseOp op);
   AffineForm opaque(mlir::Value value);
-  unsigned monomial(llvm::ArrayRef<unsigned> factors);
-  Interval intervalOf(const AffineForm &form) const;
-  std::pair<unsigned, bool> derived(int what,
-                                    llvm::ArrayRef<AffineForm> operands,
-                                    const void *more = nullptr);
-  unsigned newVariable(SpaceVariable::Kind kind, mlir::Value value = {},
-                       mlir::StringAttr rank = {});
   PointSet compare(MapOp op, bool value);
   PointSet logic(MapOp op, Approximation side, bool value);
   PointSet elseTruth(ElseOp op, Approximation side, bool value);
@@ -176,7 +137,8 @@ private:
   bool tensorIsTotal(mlir::Value tensor);
 
   CascadeOp cascade;
-  std::vector<SpaceVariable> variables;
+  AffineVariables variables;
+  AffineExtents extents;
   /// What is known of values in a region. Sets, and the scopes of definitions,
   /// are kept while one question is answered: it may ask for a shared operand
   /// along very many paths, and between questions the program may change.
@@ -188,9 +150,7 @@ private:
   Scope root, *scope = &root;
   unsigned depth = 0; ///< of questions about sets
   llvm::DenseMap<mlir::Value, PointSet> demands;
-  llvm::DenseMap<mlir::Attribute, unsigned> extents;
   llvm::DenseMap<mlir::Value, unsigned> scalars;
-  std::map<Key, unsigned> derivedVariables;
   llvm::DenseSet<mlir::Operation *> unfolding;
 };
 

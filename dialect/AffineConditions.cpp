@@ -20,14 +20,6 @@ static Approximation opposite(Approximation side) {
 }
 static bool isOver(Approximation side) { return side == Approximation::Over; }
 
-static AffineForm minus(const AffineForm &a, const AffineForm &b,
-                        int64_t constant = 0) {
-  auto difference = a.plus(b, -1);
-  if (difference)
-    difference = difference->plus(AffineForm::of(constant));
-  return difference.value_or(AffineForm::of(-1));
-}
-
 //===----------------------------------------------------------------------===//
 // Truth
 //===----------------------------------------------------------------------===//
@@ -35,10 +27,10 @@ static AffineForm minus(const AffineForm &a, const AffineForm &b,
 PointSet IterationSpace::compare(MapOp op, bool value) {
   AffineForm a = formOf(op.getOperand(0)), b = formOf(op.getOperand(1));
   auto less = [](const AffineForm &x, const AffineForm &y) {
-    return PointSet::nonNegative(minus(y, x, -1));
+    return PointSet::nonNegative(y - x - 1);
   };
   auto atMost = [](const AffineForm &x, const AffineForm &y) {
-    return PointSet::nonNegative(minus(y, x));
+    return PointSet::nonNegative(y - x);
   };
   switch (op.getFn()) {
   case Fn::lt:
@@ -53,7 +45,7 @@ PointSet IterationSpace::compare(MapOp op, bool value) {
     break;
   }
   if (value == (op.getFn() == Fn::eq))
-    return PointSet::zero(minus(a, b));
+    return PointSet::zero(a - b);
   return less(a, b).unite(less(b, a));
 }
 
@@ -190,11 +182,8 @@ PointSet IterationSpace::computePresence(Value scalar, Approximation side) {
       return truth(scalar, side, true).unite(truth(scalar, side, false), over);
     if (map.getFn() == Fn::floordiv || map.getFn() == Fn::mod) {
       AffineForm divisor = formOf(map.getOperand(1));
-      AffineForm one = AffineForm::of(1);
-      result =
-          PointSet::nonNegative(minus(divisor, one))
-              .unite(PointSet::nonNegative(minus(AffineForm::of(-1), divisor)),
-                     over);
+      result = PointSet::nonNegative(divisor - 1)
+                   .unite(PointSet::nonNegative(-divisor - 1), over);
     }
   }
   for (Value operand : op->getOperands())
@@ -227,7 +216,7 @@ PointSet IterationSpace::inExtent(ReadOp read, unsigned position) {
        extentOf(variables[*x].rank) == extentOf(rank)))
     return PointSet::all(); // a coordinate of the same rank
   return PointSet::nonNegative(index).intersect(
-      PointSet::nonNegative(minus(extentOf(rank), index, -1)));
+      PointSet::nonNegative(extentOf(rank) - index - 1));
 }
 
 bool IterationSpace::isInside(ReadOp read, unsigned position) {
@@ -264,9 +253,9 @@ PointSet IterationSpace::basePoints(ReadOp read) {
       auto constant = dyn_cast<ExtentAttr>(index);
       isBase |= bool(constant);
       points = points.intersect(
-          constant ? PointSet::zero(
-                         minus(formOf(read.getIndices()[i]), formOf(constant)))
-                   : inExtent(read, i));
+          constant
+              ? PointSet::zero(formOf(read.getIndices()[i]) - formOf(constant))
+              : inExtent(read, i));
     }
     if (isBase)
       result = result.unite(points);
@@ -320,8 +309,8 @@ PointSet IterationSpace::demandOfResult(EinsumOp op) {
       PointSet here = demand(read);
       for (auto [coordinate, index] :
            llvm::zip(op.getMap().getArguments(), read.getIndices()))
-        here = here.intersect(
-            PointSet::zero(minus(formOf(coordinate), formOf(index))));
+        here =
+            here.intersect(PointSet::zero(formOf(coordinate) - formOf(index)));
       result = result.unite(here);
     }
   unfolding.erase(op);

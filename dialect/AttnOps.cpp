@@ -13,15 +13,14 @@ using namespace attn;
 static ParseResult parseBounds(OpAsmParser &parser, BoundsAttr &bounds) {
   StringRef keyword;
   Bounds value = Bounds::inside;
-  if (succeeded(parser.parseOptionalKeyword(
-          &keyword, {"inside", "absent", "data"})))
+  if (succeeded(
+          parser.parseOptionalKeyword(&keyword, {"inside", "absent", "data"})))
     value = *symbolizeBounds(keyword);
   bounds = BoundsAttr::get(parser.getContext(), value);
   return success();
 }
 
-static void printBounds(OpAsmPrinter &printer, Operation *,
-                        BoundsAttr bounds) {
+static void printBounds(OpAsmPrinter &printer, Operation *, BoundsAttr bounds) {
   if (bounds && bounds.getValue() != Bounds::inside)
     printer << ' ' << stringifyBounds(bounds.getValue());
 }
@@ -98,9 +97,11 @@ static LogicalResult verifyRelations(CascadeOp op) {
     }
     for (StringAttr rank : list)
       if (!op.findRank(rank))
-        return op.emitOpError("(cascade_c2) rank ") << rank << " is not declared";
+        return op.emitOpError("(cascade_c2) rank ")
+               << rank << " is not declared";
     if (!op.findRank(whole))
-      return op.emitOpError("(cascade_c2) rank ") << whole << " is not declared";
+      return op.emitOpError("(cascade_c2) rank ")
+             << whole << " is not declared";
     if (!parts.try_emplace(whole, list.begin(), list.end()).second)
       return op.emitOpError("(cascade_c4) rank ")
              << whole << " is the whole of two relations";
@@ -207,10 +208,10 @@ void KernelOp::getAsmResultNames(OpAsmSetValueNameFn setName) {
   for (auto [result, value] :
        llvm::zip(getResults(), getReturn().getOperands()))
     if (auto einsum = value.getDefiningOp<EinsumOp>())
-      setName(result, cast<StringAttr>(
-                          einsum.getNames()[cast<OpResult>(value)
-                                                .getResultNumber()])
-                          .getValue());
+      setName(result,
+              cast<StringAttr>(
+                  einsum.getNames()[cast<OpResult>(value).getResultNumber()])
+                  .getValue());
 }
 
 LogicalResult KernelOp::verifyRegions() {
@@ -267,6 +268,16 @@ YieldOp EinsumOp::getMapYield() {
   return cast<YieldOp>(getMap().front().back());
 }
 
+Value EinsumOp::guardCondition() {
+  return getGuard().empty() ? Value() : getGuard().front().back().getOperand(0);
+}
+
+SmallVector<StringAttr> EinsumOp::mapRanks() {
+  SmallVector<StringAttr> ranks = strings(getSpace());
+  llvm::append_range(ranks, strings(getReduced()));
+  return ranks;
+}
+
 Value EinsumOp::coordinate(StringRef name) {
   size_t position = 0;
   for (ArrayAttr ranks : {getSpace(), getReduced()})
@@ -310,8 +321,8 @@ LogicalResult EinsumOp::verify() {
 /// Constraint einsum_c5: what a built-in reduction of `value` results in.
 static LogicalResult verifyBuiltin(EinsumOp op, Reduce kind, Type value) {
   Type result = cast<NamedTensorType>(op.getResultTypes()[0]).getScalarType();
-  bool counts = kind == Reduce::count || kind == Reduce::argmax ||
-                kind == Reduce::argmin;
+  bool counts =
+      kind == Reduce::count || kind == Reduce::argmax || kind == Reduce::argmin;
   bool logical = kind == Reduce::any || kind == Reduce::all;
   bool oneRank = kind == Reduce::argmax || kind == Reduce::argmin ||
                  kind == Reduce::first || kind == Reduce::last;
@@ -353,7 +364,8 @@ LogicalResult EinsumOp::verifyRegions() {
       return failure();
   } else {
     for (auto [value, result] : llvm::zip(yield.getOperands(), getResults()))
-      if (cast<NamedTensorType>(result.getType()).getScalarType() != value.getType())
+      if (cast<NamedTensorType>(result.getType()).getScalarType() !=
+          value.getType())
         return emitOpError("(einsum_c5) yields ")
                << value.getType() << " for a result of type "
                << result.getType();
@@ -394,8 +406,7 @@ LogicalResult EquationsOp::verify() {
            << getPatterns().size() << " patterns and " << getEquations().size()
            << " equations";
   SmallVector<ArrayAttr> constants;
-  for (auto [equation, attribute] :
-       llvm::zip(getEquations(), getPatterns())) {
+  for (auto [equation, attribute] : llvm::zip(getEquations(), getPatterns())) {
     auto pattern = dyn_cast<ArrayAttr>(attribute);
     if (!pattern || pattern.size() != type.getRanks().size())
       return emitOpError("(equations_c1) a pattern has one index a rank");
@@ -496,8 +507,8 @@ LogicalResult MapOp::inferReturnTypes(MLIRContext *ctx,
                                       Adaptor adaptor,
                                       SmallVectorImpl<Type> &results) {
   std::string why;
-  Type type = inferFnType(adaptor.getFn(), adaptor.getOperands().getTypes(),
-                          why);
+  Type type =
+      inferFnType(adaptor.getFn(), adaptor.getOperands().getTypes(), why);
   if (!type)
     return emitOptionalError(loc, "(map_c1) ", stringifyFn(adaptor.getFn()),
                              " ", why);
@@ -531,8 +542,8 @@ OpFoldResult MapOp::fold(FoldAdaptor adaptor) {
 
 LogicalResult CastOp::verify() {
   if (getResult().getType() != scalarTypeOf(getType()))
-    return emitOpError("to ") << getType() << " gives "
-                              << scalarTypeOf(getType());
+    return emitOpError("to ")
+           << getType() << " gives " << scalarTypeOf(getType());
   return success();
 }
 

@@ -166,6 +166,10 @@ def Attn_EinsumOp : Attn_Op<"einsum", [
     /// The built-in reduction, if it is one.
     std::optional<Reduce> builtinReduce();
     YieldOp getMapYield();
+    /// The condition that the guard yields; null: there is no guard.
+    ::mlir::Value guardCondition();
+    /// Ranks of the map's coordinates: the space, then what is reduced.
+    ::llvm::SmallVector<::mlir::StringAttr> mapRanks();
     /// Coordinate argument of rank `name` in the map, or null.
     ::mlir::Value coordinate(::llvm::StringRef name);
   }];

@@ -67,6 +67,10 @@ std::optional<AffineForm> AffineForm::times(int64_t factor) const {
   return AffineForm().plus(*this, factor);
 }
 
+AffineForm attn::saturated(std::optional<AffineForm> form) {
+  return form ? *std::move(form) : AffineForm::of(INT64_MIN / 4);
+}
+
 //===----------------------------------------------------------------------===//
 // PointSet
 //===----------------------------------------------------------------------===//

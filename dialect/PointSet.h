@@ -40,6 +40,26 @@ struct AffineForm {
   }
 };
 
+/// The form; of an overflow a constant far outside of every extent, where no
+/// proof succeeds.
+AffineForm saturated(std::optional<AffineForm> form);
+inline AffineForm operator+(const AffineForm &a, const AffineForm &b) {
+  return saturated(a.plus(b));
+}
+inline AffineForm operator+(const AffineForm &a, int64_t constant) {
+  return a + AffineForm::of(constant);
+}
+inline AffineForm operator-(const AffineForm &a, const AffineForm &b) {
+  return saturated(a.plus(b, -1));
+}
+inline AffineForm operator-(const AffineForm &a, int64_t constant) {
+  return a + AffineForm::of(-constant);
+}
+inline AffineForm operator-(const AffineForm &a) { return AffineForm() - a; }
+inline AffineForm operator*(const AffineForm &a, int64_t factor) {
+  return saturated(a.times(factor));
+}
+
 /// `form >= 0`, or `form == 0`.
 struct Constraint {
   AffineForm form;
