@@ -9,46 +9,11 @@
 #ifndef ATTN_DIALECT_PRESENCE_H
 #define ATTN_DIALECT_PRESENCE_H
 
-#include "dialect/Attn.h"
-#include <deque>
+#include "dialect/PresenceFormula.h"
 #include <map>
 #include <memory>
 
 namespace attn {
-
-struct PresenceNode;
-
-/// An index in a formula: a value of the definition's region, or (in a node of
-/// `attn.equations`, which has no region) the coordinate at a position.
-struct PresenceTerm {
-  mlir::Value value;
-  unsigned position = 0;
-};
-
-struct PresenceFormula {
-  enum Kind {
-    True,
-    False,
-    And,
-    Or,
-    Condition, // `value` is present and true, or present and false if `negated`
-    NonZero,   // `value`, a divisor, is not 0
-    Defined,   // element `terms` of `value`, a selection, is present
-    InExtent,  // 0 <= terms[0] < |rank|
-    Equal,     // terms[0] == constant, or != if `negated`
-    Call       // the formula of `node` at `terms`
-  };
-  explicit PresenceFormula(Kind kind) : kind(kind) {}
-
-  Kind kind;
-  llvm::SmallVector<const PresenceFormula *, 2> operands;
-  mlir::Value value;
-  bool negated = false;
-  llvm::SmallVector<PresenceTerm, 4> terms;
-  mlir::StringAttr rank;
-  ExtentAttr constant;
-  PresenceNode *node = nullptr;
-};
 
 /// The formula of a definition. Which: that it is present, or (of bools)
 /// present and true, or present and false.
@@ -73,28 +38,29 @@ public:
   /// Is a tensor present at every point of its domain?
   bool isTotal(mlir::Value tensor);
 
-private:
-  class Builder;
-  using Formula = const PresenceFormula *;
-
-  PresenceNode *node(mlir::Operation *definition, uint64_t erased,
-                     PresenceNode::Mode mode);
-  void solve();
-  Formula make(PresenceFormula formula);
-  Formula constant(bool value);
-  Formula join(PresenceFormula::Kind kind, llvm::ArrayRef<Formula> operands);
-  Formula buildEquations(EquationsOp op, uint64_t erased,
-                         PresenceNode::Mode mode);
+  // For builders of formulas: where they are kept, and the formula of an
+  // element whose `erased` indices play no part.
+  using Formula = PresenceFormulas::Formula;
+  CascadeOp getCascade() const { return cascade; }
+  PresenceFormulas &getFormulas() { return formulas; }
   Formula call(mlir::Value tensor, llvm::ArrayRef<PresenceTerm> terms,
                uint64_t erased, PresenceNode::Mode mode);
 
+private:
+  PresenceNode *node(mlir::Operation *definition, uint64_t erased,
+                     PresenceNode::Mode mode);
+  Formula bodyOf(EinsumOp op, const PresenceNode &node);
+  Formula bodyOf(EquationsOp op, const PresenceNode &node);
+  llvm::SmallVector<Formula> indicesOf(mlir::ArrayAttr pattern, uint64_t erased,
+                                       bool negated);
+  void solve();
+
   CascadeOp cascade;
-  std::deque<PresenceFormula> formulas;
+  PresenceFormulas formulas;
   std::map<std::tuple<mlir::Operation *, uint64_t, int>,
            std::unique_ptr<PresenceNode>>
       nodes;
   llvm::SmallVector<PresenceNode *> pending;
-  Formula trueFormula = nullptr, falseFormula = nullptr;
 };
 
 /// Argmax, argmin, first, last and order: present if some point is.

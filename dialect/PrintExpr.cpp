@@ -29,8 +29,7 @@ StringRef attn::coordinateName(BlockArgument argument) {
   unsigned i = argument.getArgNumber();
   Operation *parent = argument.getOwner()->getParentOp();
   if (auto einsum = dyn_cast<EinsumOp>(parent)) {
-    SmallVector<StringAttr> ranks = strings(einsum.getSpace());
-    llvm::append_range(ranks, strings(einsum.getReduced()));
+    SmallVector<StringAttr> ranks = einsum.mapRanks();
     return i < ranks.size() ? ranks[i].getValue() : "?";
   }
   if (auto order = dyn_cast<OrderOp>(parent))
