@@ -88,7 +88,31 @@ TypedAttr attn::identityOf(Reduce kind, Type type) {
   llvm_unreachable("unknown reduction");
 }
 
+std::optional<Fn> attn::combinerOf(Reduce kind) {
+  switch (kind) {
+  case Reduce::sum:
+  case Reduce::count:
+    return Fn::add;
+  case Reduce::prod:
+    return Fn::mul;
+  case Reduce::max:
+    return Fn::max;
+  case Reduce::min:
+    return Fn::min;
+  case Reduce::any:
+    return Fn::or_;
+  case Reduce::all:
+    return Fn::and_;
+  case Reduce::argmax:
+  case Reduce::argmin:
+  case Reduce::first:
+  case Reduce::last:
+    return std::nullopt;
+  }
+  llvm_unreachable("unknown reduction");
+}
+
 SmallVector<StringAttr> attn::strings(ArrayAttr array) {
-  return llvm::map_to_vector(
-      array, [](Attribute a) { return cast<StringAttr>(a); });
+  return llvm::map_to_vector(array,
+                             [](Attribute a) { return cast<StringAttr>(a); });
 }

@@ -42,6 +42,9 @@ mlir::Type scalarTypeOf(mlir::Type element);
 /// Identity of a built-in reduction over values of `type` (a scalar type);
 /// none for argmax, argmin, first, last.
 mlir::TypedAttr identityOf(Reduce kind, mlir::Type type);
+/// How two states of a built-in reduction combine, in any order; none for
+/// argmax, argmin, first, last.
+std::optional<Fn> combinerOf(Reduce kind);
 
 /// Names of an array of strings.
 llvm::SmallVector<mlir::StringAttr> strings(mlir::ArrayAttr array);

@@ -1,6 +1,7 @@
 //===- Expr.cpp - building and rewriting einsums ----------------*- C++ -*-===//
 #include "passes/Expr.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Matchers.h"
 #include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
@@ -14,9 +15,15 @@ Coordinates attn::coordinatesOf(RankRef ranks, Block &block) {
 }
 
 Coordinates attn::coordinatesOf(EinsumOp op) {
-  Ranks ranks = strings(op.getSpace());
-  llvm::append_range(ranks, strings(op.getReduced()));
-  return coordinatesOf(ranks, op.getMap().front());
+  return coordinatesOf(op.mapRanks(), op.getMap().front());
+}
+
+IRMapping attn::substitution(const Coordinates &from, const Coordinates &to) {
+  IRMapping mapping;
+  for (auto &[rank, coordinate] : from)
+    if (Value other = to.lookup(rank))
+      mapping.map(coordinate, other);
+  return mapping;
 }
 
 Value ExprBuilder::map(Fn fn, ValueRange operands) {
@@ -28,7 +35,9 @@ Value ExprBuilder::real(double value) {
 Value ExprBuilder::integer(int64_t value) {
   return constant(b.getI32IntegerAttr(value));
 }
-Value ExprBuilder::boolean(bool value) { return constant(b.getBoolAttr(value)); }
+Value ExprBuilder::boolean(bool value) {
+  return constant(b.getBoolAttr(value));
+}
 Value ExprBuilder::constant(TypedAttr value) {
   return arith::ConstantOp::create(b, loc, value);
 }
@@ -70,10 +79,10 @@ EinsumOp attn::buildEinsum(OpBuilder &b, Location loc, const EinsumSpec &spec,
     return b.getArrayAttr(SmallVector<Attribute>(ranks.begin(), ranks.end()));
   };
   Type result = NamedTensorType::get(b.getContext(), spec.space, spec.element);
-  auto op = EinsumOp::create(b, loc, result, b.getStrArrayAttr({spec.name}),
-                             names(spec.space), names(spec.reduced),
-                             spec.monoid,
-                             spec.rounded ? b.getUnitAttr() : UnitAttr());
+  auto op =
+      EinsumOp::create(b, loc, result, b.getStrArrayAttr({spec.name}),
+                       names(spec.space), names(spec.reduced), spec.monoid,
+                       spec.rounded ? b.getUnitAttr() : UnitAttr());
   Ranks all = spec.space;
   llvm::append_range(all, spec.reduced);
   buildRegion(b, loc, op.getMap(), all, map);
@@ -135,6 +144,12 @@ Type attn::computeReal(EinsumOp op) {
   return wide ? b.getF64Type() : b.getF32Type();
 }
 
+Type attn::computeType(EinsumOp op, unsigned result) {
+  Type element =
+      cast<NamedTensorType>(op.getResult(result).getType()).getElementType();
+  return isa<FloatType>(element) ? computeReal(op) : scalarTypeOf(element);
+}
+
 bool attn::isPlainRead(ReadOp read, EinsumOp op) {
   for (auto [index, rank] :
        llvm::zip(read.getIndices(), read.getTensor().getType().getRanks()))
@@ -188,12 +203,17 @@ void attn::declareRank(CascadeOp cascade, StringAttr name, ExtentAttr extent) {
   cascade.setRanksAttr(ArrayAttr::get(cascade.getContext(), ranks));
 }
 
-Value attn::guardAt(ExprBuilder &e, EinsumOp op, const Coordinates &at) {
+bool attn::isGuarded(EinsumOp op) {
+  Value condition = op.guardCondition();
+  return condition && !matchPattern(condition, m_One());
+}
+
+Value attn::guardAt(ExprBuilder &e, EinsumOp op, const Coordinates &at,
+                    function_ref<Value(Operation *)> leaf) {
   Block &block = op.getGuard().front();
-  IRMapping mapping;
-  for (auto &[name, argument] : coordinatesOf(strings(op.getSpace()), block))
-    mapping.map(argument, at.lookup(name));
-  return cloneExpr(e.b, cast<YieldOp>(block.back()).getOperand(0), mapping);
+  IRMapping mapping =
+      substitution(coordinatesOf(strings(op.getSpace()), block), at);
+  return cloneExpr(e.b, op.guardCondition(), mapping, leaf);
 }
 
 EinsumSpec attn::mapLike(EinsumOp op, StringRef name) {

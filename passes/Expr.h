@@ -21,6 +21,8 @@ using Coordinates = llvm::MapVector<mlir::StringAttr, mlir::Value>;
 /// Coordinates of an einsum's map: the block argument of each rank.
 Coordinates coordinatesOf(EinsumOp op);
 Coordinates coordinatesOf(RankRef ranks, mlir::Block &block);
+/// Each coordinate becomes the one of the same rank, if there is one.
+mlir::IRMapping substitution(const Coordinates &from, const Coordinates &to);
 
 /// Builds scalar operations at one place; every helper folds constants.
 class ExprBuilder {
@@ -66,8 +68,13 @@ mlir::Value
 cloneExpr(mlir::OpBuilder &b, mlir::Value root, mlir::IRMapping &mapping,
           llvm::function_ref<mlir::Value(mlir::Operation *)> leaf = nullptr);
 
-/// The guard of `op`, which has one, at coordinates of its space.
-mlir::Value guardAt(ExprBuilder &e, EinsumOp op, const Coordinates &at);
+/// Its guard may be false: a fibre may not exist.
+bool isGuarded(EinsumOp op);
+/// The guard of `op`, which has one, at coordinates of its space; `leaf` as for
+/// cloneExpr.
+mlir::Value
+guardAt(ExprBuilder &e, EinsumOp op, const Coordinates &at,
+        llvm::function_ref<mlir::Value(mlir::Operation *)> leaf = nullptr);
 /// A map `name` with the space, the type and the rounding of op's result.
 EinsumSpec mapLike(EinsumOp op, llvm::StringRef name);
 
@@ -85,6 +92,8 @@ private:
 /// The type an einsum computes its reals in: f64 as soon as its result or a
 /// tensor that it reads is f64, else f32.
 mlir::Type computeReal(EinsumOp op);
+/// The type that a result is computed in, before it is rounded to its own.
+mlir::Type computeType(EinsumOp op, unsigned result = 0);
 
 /// True if every index of `read` is the coordinate argument, in the block of
 /// `op`, of the rank of the same name.

@@ -8,26 +8,6 @@ using namespace mlir;
 using namespace attn;
 using namespace attn::interpreter;
 
-/// The function that combines two values; none: see Machine::accumulate.
-static std::optional<Fn> combinerOf(Reduce kind) {
-  switch (kind) {
-  case Reduce::sum:
-    return Fn::add;
-  case Reduce::prod:
-    return Fn::mul;
-  case Reduce::max:
-    return Fn::max;
-  case Reduce::min:
-    return Fn::min;
-  case Reduce::any:
-    return Fn::or_;
-  case Reduce::all:
-    return Fn::and_;
-  default:
-    return std::nullopt;
-  }
-}
-
 static void clearFlags(const Program &program, Register *registers) {
   for (uint32_t flag : program.flags)
     registers[flag] = Register::integer(0);
@@ -104,18 +84,18 @@ void Machine::accumulate(Frame &frame, ArrayRef<uint32_t> values) {
   }
   ScalarValue value = r[values.front()].value;
   ScalarValue &state = frame.accumulator;
-  if (auto combiner = combinerOf(*def.reduce)) {
+  if (*def.reduce == Reduce::count) {
+    ++state.integer;
+  } else if (auto combiner = combinerOf(*def.reduce)) {
     state =
         isa<FloatType>(def.valueType)
             ? *evaluateReal(*combiner, state.real, value.real)
             : *evaluateInteger(*combiner, def.valueType.getIntOrFloatBitWidth(),
                                state.integer, value.integer);
     return;
-  }
-  if (*def.reduce == Reduce::count)
-    ++state.integer;
-  else
+  } else {
     select(frame, value, r[def.ranks.size()].value.integer);
+  }
   frame.found = true;
 }
 

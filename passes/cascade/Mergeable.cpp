@@ -178,9 +178,7 @@ Class Analysis::value(Value v) {
     unsigned i = argument.getArgNumber();
     Operation *parent = argument.getOwner()->getParentOp();
     if (auto op = dyn_cast<EinsumOp>(parent)) {
-      SmallVector<StringAttr> names = strings(op.getSpace());
-      llvm::append_range(names, strings(op.getReduced()));
-      result.varies = isCut(names[i]);
+      result.varies = isCut(op.mapRanks()[i]);
     } else if (auto op = dyn_cast<OrderOp>(parent)) {
       result.varies = i + 1 < op.getSpace().size()
                           ? isCut(cast<StringAttr>(op.getSpace()[i]))

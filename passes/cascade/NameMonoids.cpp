@@ -18,11 +18,9 @@ static std::optional<Reduce> builtinOf(MonoidOp monoid) {
                  (map.getOperand(0) == y && map.getOperand(1) == x);
   if (!isPlain)
     return std::nullopt;
-  constexpr std::pair<Fn, Reduce> rows[] = {
-      {Fn::add, Reduce::sum}, {Fn::mul, Reduce::prod}, {Fn::max, Reduce::max},
-      {Fn::min, Reduce::min}, {Fn::or_, Reduce::any},  {Fn::and_, Reduce::all}};
-  for (auto [fn, kind] : rows)
-    if (fn == map.getFn() &&
+  for (Reduce kind : {Reduce::sum, Reduce::prod, Reduce::max, Reduce::min,
+                      Reduce::any, Reduce::all})
+    if (combinerOf(kind) == map.getFn() &&
         monoid.getIdentity()[0] == identityOf(kind, map.getType()))
       return kind;
   return std::nullopt;
@@ -31,8 +29,8 @@ static std::optional<Reduce> builtinOf(MonoidOp monoid) {
 void attn::nameMonoids(CascadeOp cascade) {
   for (auto op : cascade.getBody().front().getOps<EinsumOp>())
     if (auto symbol = dyn_cast_or_null<FlatSymbolRefAttr>(op.getMonoidAttr()))
-      if (auto monoid = SymbolTable::lookupNearestSymbolFrom<MonoidOp>(
-              cascade, symbol))
+      if (auto monoid =
+              SymbolTable::lookupNearestSymbolFrom<MonoidOp>(cascade, symbol))
         if (auto kind = builtinOf(monoid))
           op.setMonoidAttr(ReduceAttr::get(op.getContext(), *kind));
 }

@@ -4,9 +4,9 @@
 // product are grouped first, so that a contraction is a product of two tensors
 // however it was associated.
 #include "dialect/Functions.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "passes/Expr.h"
 #include "passes/cascade/Normalise.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
@@ -17,8 +17,7 @@ namespace {
 class Splitter {
 public:
   explicit Splitter(EinsumOp op)
-      : op(op), block(op.getMap().front()),
-        dependence(block) {}
+      : op(op), block(op.getMap().front()), dependence(block) {}
 
   /// Returns the maps it made.
   SmallVector<EinsumOp> run() {
@@ -138,8 +137,7 @@ private:
     auto known = outlined.find(value);
     if (known != outlined.end())
       return known->second;
-    Ranks all = strings(op.getSpace());
-    llvm::append_range(all, strings(op.getReduced()));
+    Ranks all = op.mapRanks();
     EinsumSpec spec;
     std::string name =
         (cast<StringAttr>(op.getNames()[0]).getValue() + ".part").str();

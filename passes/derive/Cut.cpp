@@ -535,7 +535,7 @@ Value Cutter::combined(const Component &c, Place &left, Place &right,
                  return e.map(Fn::or_, {e.read(left.flags.lookup(op), at),
                                         e.read(right.flags.lookup(op), at)});
                if (std::optional<Reduce> kind = op.builtinReduce())
-                 return e.map(combiner(*kind),
+                 return e.map(*combinerOf(*kind),
                               {carried(e, c, at, left, merged),
                                carried(e, c, at, right, merged)});
                // A declared monoid says it itself.

@@ -225,16 +225,14 @@ LogicalResult CutWriter::placeCoordinates() {
       return fail("pieces of a rank of a product are not derived");
   }
   for (auto einsum : body()->getOps<EinsumOp>()) {
-    Ranks ranks = strings(einsum.getSpace()), all = ranks;
-    llvm::append_range(all, strings(einsum.getReduced()));
     auto place = [&](Block &block, RankRef ranks) {
       return sum ? placeParts(block, ranks, sum, b)
                  : placeBlock(block, ranks, b);
     };
     if (!einsum.getGuard().empty() &&
-        failed(place(einsum.getGuard().front(), ranks)))
+        failed(place(einsum.getGuard().front(), strings(einsum.getSpace()))))
       return failure();
-    if (failed(place(einsum.getMap().front(), all)))
+    if (failed(place(einsum.getMap().front(), einsum.mapRanks())))
       return failure();
   }
   return success();

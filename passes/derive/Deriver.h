@@ -66,7 +66,6 @@ private:
   mlir::Value wholeCoordinate(ExprBuilder &e, Coordinates &at);
   mlir::Value inside(ExprBuilder &e, Coordinates &at);
   std::string nameOf(EinsumOp op, llvm::StringRef suffix = "");
-  mlir::Type elementOf(EinsumOp op);
 
   CascadeOp cascade;
   const Stream &stream;

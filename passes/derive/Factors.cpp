@@ -9,10 +9,10 @@
 // result's presence and rounding stay with the result.
 //===----------------------------------------------------------------------===//
 #include "dialect/PrintExpr.h"
-#include "mlir/IR/Matchers.h"
 #include "passes/Expr.h"
 #include "passes/cascade/Normalise.h"
 #include "passes/derive/Laws.h"
+#include "passes/derive/Products.h"
 #include "passes/derive/TypicalExtents.h"
 
 using namespace mlir;
@@ -24,15 +24,12 @@ class FactorHoist {
 public:
   FactorHoist(CascadeOp cascade, TypicalExtents &extents, EinsumOp op)
       : cascade(cascade), extents(extents), op(op),
-        dependence(op.getMap().front()), all(strings(op.getSpace())) {
-    llvm::append_range(all, strings(op.getReduced()));
-  }
+        dependence(op.getMap().front()), all(op.mapRanks()) {}
 
   /// True if the sum was replaced.
   bool run();
 
 private:
-  void collect(Value value);
   bool isFree(Value value);
   double sizeOf(const llvm::SmallBitVector &ranks);
   bool pays(Value factor);
@@ -54,18 +51,6 @@ static MapOp mapOf(Value value, Fn fn) {
   auto map = value.getDefiningOp<MapOp>();
   return map && map.getFn() == fn && isa<FloatType>(map.getType()) ? map
                                                                    : MapOp();
-}
-
-void FactorHoist::collect(Value value) {
-  if (auto where = value.getDefiningOp<WhereOp>())
-    return collect(where.getValue());
-  if (auto map = mapOf(value, Fn::mul)) {
-    collect(map.getOperand(0));
-    return collect(map.getOperand(1));
-  }
-  if (auto map = mapOf(value, Fn::div))
-    return collect(map.getOperand(0));
-  leaves.push_back(value);
 }
 
 /// Stored, there, and the same for all that is summed.
@@ -121,16 +106,7 @@ Value FactorHoist::rest(ExprBuilder &e, Value value, IRMapping &mapping) {
 
 void FactorHoist::replace() {
   std::string own = tensorName(op.getResult(0)).str(), name = own + ".rest";
-  Operation &guarded = op.getGuard().front().back();
-  bool isGuarded = !matchPattern(guarded.getOperand(0), m_One());
   OpBuilder outer(op);
-  auto map = [&](Coordinates &at) {
-    IRMapping mapping;
-    for (auto &[rank, argument] : coordinatesOf(op))
-      if (Value here = at.lookup(rank))
-        mapping.map(argument, here);
-    return mapping;
-  };
   auto guard = [&](ExprBuilder &e, Coordinates &at) {
     return guardAt(e, op, at);
   };
@@ -139,7 +115,7 @@ void FactorHoist::replace() {
   EinsumOp sum = buildEinsum(
       outer, op.getLoc(), inner,
       [&](ExprBuilder &e, Coordinates &at) {
-        IRMapping mapping = map(at);
+        IRMapping mapping = substitution(coordinatesOf(op), at);
         return rest(e, op.getMapYield().getOperand(0), mapping);
       },
       guard);
@@ -147,10 +123,10 @@ void FactorHoist::replace() {
       outer, op.getLoc(), mapLike(op, own),
       [&](ExprBuilder &e, Coordinates &at) {
         Value value = e.read(sum.getResult(0), at);
-        IRMapping mapping = map(at);
+        IRMapping mapping = substitution(coordinatesOf(op), at);
         for (Value factor : hoisted)
           value = e.map(Fn::mul, {value, cloneExpr(e.b, factor, mapping)});
-        if (isGuarded)
+        if (isGuarded(op))
           value = e.where(value, guard(e, at));
         return value;
       });
@@ -160,7 +136,7 @@ void FactorHoist::replace() {
 }
 
 bool FactorHoist::run() {
-  collect(op.getMapYield().getOperand(0));
+  leaves = factorsOf(op.getMapYield().getOperand(0));
   for (Value leaf : leaves)
     if (isFree(leaf) && pays(leaf))
       hoisted.insert(leaf);

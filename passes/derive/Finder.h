@@ -20,9 +20,10 @@ public:
   llvm::SmallVector<Stream> run();
 
 private:
+  /// A built-in reduction whose states combine in any order.
   static bool isCommutative(EinsumOp op) {
     auto kind = op.builtinReduce();
-    return kind && attn::isCommutative(*kind);
+    return kind && combinerOf(*kind);
   }
 
   /// A built-in reduction over one rank that keeps at least one.

@@ -1,7 +1,6 @@
 //===- Finish.cpp - what the states of a stream finish as -------*- C++ -*-===//
 // The last state with its late factors, 0 where no point was present, nothing
 // where the fibre does not exist.
-#include "mlir/IR/Matchers.h"
 #include "passes/derive/Deriver.h"
 #include "passes/derive/Laws.h"
 #include "passes/derive/PointConditions.h"
@@ -66,11 +65,6 @@ Value Deriver::presentState(EinsumOp op) {
   return state;
 }
 
-static bool alwaysExists(EinsumOp op) {
-  return op.getGuard().empty() ||
-         matchPattern(op.getGuard().front().back().getOperand(0), m_One());
-}
-
 /// A maximum or minimum over the same points, none of them its identity: its
 /// last state tells whether there was one. Null: none.
 EinsumOp Deriver::witnessOf(EinsumOp op) {
@@ -83,7 +77,7 @@ EinsumOp Deriver::witnessOf(EinsumOp op) {
     auto kind = other.builtinReduce();
     if ((kind != Reduce::max && kind != Reduce::min) ||
         !isa<FloatType>(other.getMapYield().getOperand(0).getType()) ||
-        !alwaysExists(other) || !running.count(other.getResult(0)) ||
+        isGuarded(other) || !running.count(other.getResult(0)) ||
         summandForm(forms, other).hasLate())
       return false;
     for (StringAttr rank : strings(other.getSpace()))
@@ -122,18 +116,12 @@ Value Deriver::existing(ExprBuilder &e, EinsumOp op, Value value,
                         Coordinates &at) {
   if (op.getGuard().empty())
     return value;
-  Block &guard = op.getGuard().front();
-  IRMapping mapping;
-  for (auto &[rank, argument] : coordinatesOf(strings(op.getSpace()), guard))
-    mapping.map(argument, at[rank]);
-  auto yield = cast<YieldOp>(guard.back());
-  Value exists = cloneExpr(
-      e.b, yield.getOperand(0), mapping, [&](Operation *def) -> Value {
-        auto read = dyn_cast<ReadOp>(def);
-        if (!read || !stream.isLate(read.getTensor()))
-          return {};
-        return readLate(e, read.getTensor(), at, Step::Final);
-      });
+  Value exists = guardAt(e, op, at, [&](Operation *def) -> Value {
+    auto read = dyn_cast<ReadOp>(def);
+    return read && stream.isLate(read.getTensor())
+               ? readLate(e, read.getTensor(), at, Step::Final)
+               : Value();
+  });
   return e.where(value, exists);
 }
 

@@ -23,6 +23,50 @@ bool Exponential::operator==(const Exponential &other) const {
          constantOf(a.getOperand(0)) == constantOf(b.getOperand(0));
 }
 
+SmallVector<ShiftTerm> Form::terms() const {
+  SmallVector<ShiftTerm> terms(shift);
+  for (const Exponential &e : exponentials)
+    llvm::append_range(terms, e.shift);
+  for (const ShiftFactor &factor : shifts)
+    llvm::append_range(terms, factor.shift);
+  return terms;
+}
+
+StringAttr attn::rankNotKept(EinsumOp op, Value tensor) {
+  for (StringAttr rank : cast<NamedTensorType>(tensor.getType()).getRanks())
+    if (!llvm::is_contained(op.getSpace(), rank))
+      return rank;
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// Repairs
+//===----------------------------------------------------------------------===//
+
+Value ShiftTerm::moved(ExprBuilder &e, Value before, Value now) const {
+  Value distance = coefficient < 0 ? e.map(Fn::sub, {before, now})
+                                   : e.map(Fn::sub, {now, before});
+  double scale = std::fabs(coefficient);
+  if (scale != 1)
+    distance = e.map(Fn::mul, {distance, e.real(scale)});
+  Value still = e.map(Fn::eq, {now, before});
+  return e.otherwise(e.where(e.real(0), still), distance);
+}
+
+Value Exponential::of(ExprBuilder &e, Value value) const {
+  SmallVector<Value, 2> operands;
+  MapOp function = map;
+  IRMapping none;
+  if (function.getNumOperands() == 2) // the base of a power
+    operands.push_back(cloneExpr(e.b, function.getOperand(0), none));
+  operands.push_back(value);
+  return e.map(function.getFn(), operands);
+}
+
+//===----------------------------------------------------------------------===//
+// Analysis
+//===----------------------------------------------------------------------===//
+
 const Form &FormAnalysis::of(Value value) {
   auto it = cache.find(value.getAsOpaquePointer());
   if (it != cache.end())
@@ -261,28 +305,4 @@ Form FormAnalysis::computeMap(MapOp map) {
       return {Form::Scale, {}, {{map, a.shift}}, {}, {}, {}};
     return other();
   }
-}
-
-Fn attn::combiner(Reduce kind) {
-  switch (kind) {
-  case Reduce::prod:
-    return Fn::mul;
-  case Reduce::max:
-    return Fn::max;
-  case Reduce::min:
-    return Fn::min;
-  case Reduce::any:
-    return Fn::or_;
-  case Reduce::all:
-    return Fn::and_;
-  default:
-    return Fn::add; // sum, count
-  }
-}
-
-bool attn::isCommutative(Reduce kind) {
-  constexpr Reduce kinds[] = {Reduce::sum,  Reduce::prod, Reduce::max,
-                              Reduce::min,  Reduce::any,  Reduce::all,
-                              Reduce::count};
-  return llvm::is_contained(kinds, kind);
 }

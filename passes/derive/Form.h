@@ -29,6 +29,9 @@ struct ShiftTerm {
   double coefficient;
   mlir::Value tensor;
   bool operator==(const ShiftTerm &) const = default;
+
+  /// c * (M now - M before), 0 where M stands still: infinities do, too.
+  mlir::Value moved(ExprBuilder &e, mlir::Value before, mlir::Value now) const;
 };
 
 /// E(shift): `map` is the function's application, its last operand the shift.
@@ -36,6 +39,9 @@ struct Exponential {
   MapOp map;
   llvm::SmallVector<ShiftTerm> shift;
   bool operator==(const Exponential &other) const;
+
+  /// E of another value.
+  mlir::Value of(ExprBuilder &e, mlir::Value value) const;
 };
 
 /// A late tensor multiplied in, divided by, one that clears the value where it
@@ -63,18 +69,18 @@ struct Form {
 
   static Form other(std::string why) { return {Other, {}, {}, {}, {}, why}; }
   bool hasLate() const { return kind != Free; }
+  /// The terms of all shifts: what moves as statistics do.
+  llvm::SmallVector<ShiftTerm> terms() const;
 };
+
+/// A rank of the tensor that the results of `op` lack; null: they keep all.
+mlir::StringAttr rankNotKept(EinsumOp op, mlir::Value tensor);
 
 /// Which tensors are late and which are points of the stream.
 struct StreamTensors {
   std::function<bool(mlir::Value)> isLate;
   std::function<EinsumOp(mlir::Value)> pointOf; // null if it is none
 };
-
-/// How a reduction combines two states.
-Fn combiner(Reduce kind);
-/// Order does not matter to it, and it has an identity.
-bool isCommutative(Reduce kind);
 
 /// Forms of values in regions, through reads of points.
 class FormAnalysis {

@@ -213,8 +213,7 @@ Effect Invariance::ofMap(MapOp map) {
 Effect Invariance::ofTensor(EinsumOp op) {
   if (op == maximum)
     return {Effect::Shifts, 1};
-  if (!op.getGuard().empty() &&
-      !of(cast<YieldOp>(op.getGuard().front().back()).getOperand(0)).isFree())
+  if (Value exists = op.guardCondition(); exists && !of(exists).isFree())
     return unknown("where " + nameOf(op) + " is present depends on it");
   if (op.getNumResults() != 1)
     return unknown(nameOf(op) + " is a declared reduction");
@@ -367,16 +366,10 @@ void attn::freeShifts(CascadeOp cascade) {
       OpBuilder b(read);
       ExprBuilder e(b, read.getLoc());
       Value value = e.real(middle);
-      if (!op.getGuard().empty()) {
+      if (Value exists = op.guardCondition()) {
         IRMapping mapping;
-        for (auto [argument, index] :
-             llvm::zip(op.getGuard().getArguments(), read.getIndices()))
-          mapping.map(argument, index);
-        value = e.where(
-            value,
-            cloneExpr(b,
-                      cast<YieldOp>(op.getGuard().front().back()).getOperand(0),
-                      mapping));
+        mapping.map(op.getGuard().getArguments(), read.getIndices());
+        value = e.where(value, cloneExpr(b, exists, mapping));
       }
       read.getResult().replaceAllUsesWith(value);
       read.erase();

@@ -111,9 +111,7 @@ bool Joiner::isJoined(ReadOp read, const Coordinates &own) {
 
 Value Joiner::clone(ExprBuilder &e, Value root, const Coordinates &own,
                     Coordinates &at) {
-  IRMapping mapping;
-  for (auto &[rank, argument] : own)
-    mapping.map(argument, at.lookup(rank));
+  IRMapping mapping = substitution(own, at);
   return cloneExpr(e.b, root, mapping, [&](Operation *def) -> Value {
     auto read = dyn_cast<ReadOp>(def);
     if (!read || !isJoined(read, own))
@@ -149,13 +147,11 @@ Value Joiner::joint(EinsumOp op) {
     return clone(e, cast<YieldOp>(block.back()).getOperand(0),
                  coordinatesOf(ranks, block), at);
   };
-  Ranks space = strings(op.getSpace()), all = space;
-  llvm::append_range(all, strings(op.getReduced()));
   auto map = [&](ExprBuilder &e, Coordinates &at) {
-    return copy(e, at, op.getMap().front(), all);
+    return copy(e, at, op.getMap().front(), op.mapRanks());
   };
   auto guard = [&](ExprBuilder &e, Coordinates &at) {
-    return copy(e, at, op.getGuard().front(), space);
+    return copy(e, at, op.getGuard().front(), strings(op.getSpace()));
   };
   return known[op.getResult(0)] =
              buildEinsum(b, op.getLoc(), spec, map,
@@ -197,7 +193,7 @@ static SmallVector<SmallVector<unsigned>> candidates(CascadeOp cascade) {
   for (auto [i, op] : llvm::enumerate(all)) {
     auto kind = op.builtinReduce();
     if (op.getNumResults() != 1 || op.getReduced().size() < 2 ||
-        op.getSpace().empty() || !kind || !isCommutative(*kind) ||
+        op.getSpace().empty() || !kind || !combinerOf(*kind) ||
         op->hasAttr("attn.scc"))
       continue;
     Ranks reduced = strings(op.getReduced());

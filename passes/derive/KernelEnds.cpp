@@ -17,11 +17,7 @@ using namespace attn;
 static bool fits(EinsumOp op, KernelOp kernel, TypicalExtents &extents) {
   auto rows = kernel.getScheduleAttr().getParallel();
   if (op.getNumResults() != 1 || op->hasAttr("attn.scc") ||
-      (op.isReduction() && op.builtinReduce() != Reduce::sum))
-    return false;
-  if (!op.getGuard().empty() &&
-      !matchPattern(cast<YieldOp>(op.getGuard().front().back()).getOperand(0),
-                    m_One()))
+      (op.isReduction() && op.builtinReduce() != Reduce::sum) || isGuarded(op))
     return false;
   for (StringAttr rank : rows)
     if (!llvm::is_contained(strings(op.getSpace()), rank))

@@ -38,7 +38,7 @@ static bool needsStatistic(EinsumOp op, StringAttr rank) {
 /// A reduction of reductions of the same kind is one.
 static bool nests(EinsumOp op) {
   auto kind = op.builtinReduce();
-  return kind && isCommutative(*kind) && *kind != Reduce::count &&
+  return kind && combinerOf(*kind) && *kind != Reduce::count &&
          op.getNumResults() == 1 && op.getReduced().size() > 1 &&
          !op->hasAttr("attn.scc");
 }
@@ -64,9 +64,7 @@ static void nest(EinsumOp op, StringAttr rank) {
   EinsumOp inner = buildEinsum(
       b, op.getLoc(), row,
       [&](ExprBuilder &e, Coordinates &at) {
-        IRMapping mapping;
-        for (auto &[name, argument] : coordinatesOf(op))
-          mapping.map(argument, at.lookup(name));
+        IRMapping mapping = substitution(coordinatesOf(op), at);
         return cloneExpr(e.b, op.getMapYield().getOperand(0), mapping);
       },
       guard);

@@ -33,32 +33,6 @@ llvm::SetVector<Operation *> attn::readersOf(Value tensor) {
 // Factors
 //===----------------------------------------------------------------------===//
 
-bool attn::isProduct(Value value) {
-  auto map = value.getDefiningOp<MapOp>();
-  return map && (map.getFn() == Fn::mul || map.getFn() == Fn::div) &&
-         isa<FloatType>(map.getType());
-}
-
-static void addFactors(Value value, bool divisors,
-                       SmallVectorImpl<Value> &factors) {
-  if (auto where = value.getDefiningOp<WhereOp>())
-    return addFactors(where.getValue(), divisors, factors);
-  if (!isProduct(value)) {
-    factors.push_back(value);
-    return;
-  }
-  auto map = value.getDefiningOp<MapOp>();
-  addFactors(map.getOperand(0), divisors, factors);
-  if (map.getFn() == Fn::mul || divisors)
-    addFactors(map.getOperand(1), divisors, factors);
-}
-
-SmallVector<Value> attn::factorsOf(Value value, bool divisors) {
-  SmallVector<Value> factors;
-  addFactors(value, divisors, factors);
-  return factors;
-}
-
 bool attn::isStreamed(Value factor, const RankSet &used, RankRef ranks,
                       TypicalExtents &extents) {
   auto read = factor.getDefiningOp<ReadOp>();
@@ -88,8 +62,7 @@ static bool isFactor(Value tensor, Value value) {
 /// What a stream computes point by point stays the summand of its own sum.
 bool NestedProducts::hasStreamedFactor(EinsumOp sum) {
   Dependence dependence(sum.getMap().front());
-  Ranks all = strings(sum.getSpace());
-  llvm::append_range(all, strings(sum.getReduced()));
+  Ranks all = sum.mapRanks();
   auto factors = factorsOf(sum.getMapYield().getOperand(0), /*divisors=*/true);
   return llvm::any_of(factors, [&](Value factor) {
     return isStreamed(factor, dependence.of(factor), all, extents);
@@ -194,8 +167,7 @@ NestedProducts::NestedProducts(EinsumOp root, TypicalExtents &extents,
     sums.clear();
     copies.clear();
     own.clear();
-    ranks = strings(root.getSpace());
-    llvm::append_range(ranks, strings(root.getReduced()));
+    ranks = root.mapRanks();
     isSettled = find(root.getMapYield().getOperand(0));
   }
 }

@@ -8,6 +8,7 @@
 
 #include "passes/Expr.h"
 #include "passes/derive/Contraction.h"
+#include "passes/derive/Products.h"
 #include "passes/derive/TypicalExtents.h"
 #include "llvm/ADT/SetVector.h"
 
@@ -19,12 +20,6 @@ bool isRealSum(EinsumOp op);
 /// among them: an output, or a definition that is no einsum.
 llvm::SetVector<mlir::Operation *> readersOf(mlir::Value tensor);
 
-/// A real product or quotient.
-bool isProduct(mlir::Value value);
-/// What a value multiplies, from left to right, whatever the conditions; with
-/// what it divides by, if `divisors`.
-llvm::SmallVector<mlir::Value> factorsOf(mlir::Value value,
-                                         bool divisors = false);
 /// Is a factor that depends on `used` of `ranks` computed at the points of two
 /// sequences? Such a tensor is streamed, not kept.
 bool isStreamed(mlir::Value factor, const RankSet &used, RankRef ranks,

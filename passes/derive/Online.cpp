@@ -22,12 +22,6 @@ std::string Deriver::nameOf(EinsumOp op, StringRef suffix) {
   return (cast<StringAttr>(op.getNames()[0]).getValue() + suffix).str();
 }
 
-/// The compute type of a result: rounding waits for the finished value.
-Type Deriver::elementOf(EinsumOp op) {
-  Type element = cast<NamedTensorType>(op.getResultTypes()[0]).getElementType();
-  return isa<FloatType>(element) ? computeReal(op) : scalarTypeOf(element);
-}
-
 Ranks Deriver::with(ArrayAttr ranks, std::initializer_list<StringAttr> extra) {
   Ranks result;
   for (StringAttr rank : strings(ranks))
@@ -173,7 +167,7 @@ void Deriver::accumulate(EinsumOp op, const Form &form, Factors kept) {
   part.space = with(op.getSpace(), {n1});
   part.reduced = {n0};
   part.monoid = op.getMonoidAttr();
-  part.element = elementOf(op);
+  part.element = computeType(op);
   // A count of what moves asks for presence alone.
   bool isCount = kind == Reduce::count && form.kind != Form::Free;
   // What is summed is a map of its own unless it is a plain product: other
@@ -239,7 +233,7 @@ void Deriver::accumulate(EinsumOp op, const Form &form, Factors kept) {
         }
         if (factor)
           before = e.map(Fn::mul, {before, e.read(factor, at)});
-        return e.map(combiner(kind), {before, e.read(tile, at)});
+        return e.map(*combinerOf(kind), {before, e.read(tile, at)});
       });
   placeholder.getResult(0).replaceAllUsesWith(state);
   placeholder.erase();

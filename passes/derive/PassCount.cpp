@@ -119,13 +119,11 @@ void Counter::connect(Operation *op) {
 
 /// Does the definition walk the rank's fibre?
 bool Counter::visits(Operation *op) {
-  if (auto einsum = dyn_cast<EinsumOp>(op)) {
-    Ranks ranks = strings(einsum.getSpace());
-    llvm::append_range(ranks, strings(einsum.getReduced()));
-    return family.covers(ranks) || llvm::any_of(uses[op], [](const Use &use) {
+  if (auto einsum = dyn_cast<EinsumOp>(op))
+    return family.covers(einsum.mapRanks()) ||
+           llvm::any_of(uses[op], [](const Use &use) {
              return use.access == Access::Walk && use.isCovered;
            });
-  }
   if (auto order = dyn_cast<OrderOp>(op)) {
     Ranks ranks = strings(order.getSpace());
     ranks.push_back(order.getFromAttr());

@@ -99,8 +99,8 @@ PointConditions::Conditions PointConditions::ofRead(ReadOp read) {
     if (!point.isReduction())
       return of(point.getMapYield().getOperand(0));
     Conditions result;
-    if (!point.getGuard().empty())
-      addConjuncts(point.getGuard().front().back().getOperand(0), result);
+    if (Value exists = point.guardCondition())
+      addConjuncts(exists, result);
     return result;
   }
   if (isa<BlockArgument>(tensor) && read.getBounds() == Bounds::inside)

@@ -71,15 +71,8 @@ std::optional<Finder::Refusal> Finder::refuseEmpty(const Stream &stream,
     for (const LateFactor &factor : own.factors)
       add(factor.tensor, /*isOperand=*/true);
   };
-  auto addTerms = [&](ArrayRef<ShiftTerm> shift) {
-    for (const ShiftTerm &term : shift)
-      add(term.tensor, /*isOperand=*/false);
-  };
-  addTerms(form.shift);
-  for (const Exponential &e : form.exponentials)
-    addTerms(e.shift);
-  for (const ShiftFactor &factor : form.shifts)
-    addTerms(factor.shift);
+  for (const ShiftTerm &term : form.terms())
+    add(term.tensor, /*isOperand=*/false);
   if (needed.empty())
     return std::nullopt;
   PointConditions moved(stream, /*movesOnly=*/true);
@@ -110,22 +103,14 @@ std::optional<Finder::Refusal> Finder::refusal(EinsumOp op, const Form &form) {
     return Refusal{Law::Hoist, "* does not distribute over " + name};
   // The repair depends only on ranks that the accumulator keeps.
   SmallVector<Value> moving;
-  auto collect = [&](ArrayRef<ShiftTerm> shift) {
-    for (const ShiftTerm &term : shift)
-      moving.push_back(term.tensor);
-  };
-  collect(form.shift);
-  for (const Exponential &e : form.exponentials)
-    collect(e.shift);
-  for (const ShiftFactor &factor : form.shifts)
-    collect(factor.shift);
+  for (const ShiftTerm &term : form.terms())
+    moving.push_back(term.tensor);
   for (const LateFactor &factor : form.factors)
     moving.push_back(factor.tensor);
   for (Value tensor : moving)
-    for (StringAttr rank : cast<NamedTensorType>(tensor.getType()).getRanks())
-      if (!contains(op.getSpace(), rank))
-        return Refusal{Law::Online,
-                       tensorName(tensor).str() + " has rank " + rank.str() +
-                           ", which the accumulator does not keep"};
+    if (StringAttr rank = rankNotKept(op, tensor))
+      return Refusal{Law::Online, tensorName(tensor).str() + " has rank " +
+                                      rank.str() +
+                                      ", which the accumulator does not keep"};
   return std::nullopt;
 }

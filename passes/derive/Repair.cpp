@@ -22,7 +22,7 @@ Ranks Deriver::ranksOf(EinsumOp op, ArrayRef<ShiftTerm> shift) {
 /// How far a shift moved in this step: sum of c_i (M_i now - M_i before), 0 as
 /// long as there was nothing to move.
 Value Deriver::move(EinsumOp op, ArrayRef<ShiftTerm> shift, StringRef name) {
-  EinsumSpec spec{name, ranksOf(op, shift), {}, {}, elementOf(op)};
+  EinsumSpec spec{name, ranksOf(op, shift), {}, {}, computeType(op)};
   return buildEinsum(
              b, op.getLoc(), spec,
              [&](ExprBuilder &e, Coordinates &at) {
@@ -62,7 +62,7 @@ Value Deriver::ones(EinsumOp op, Value value, StringRef name) {
       leftOut[inner] = one;
       std::string rest = nameOf(point, ".rest");
       EinsumSpec spec{
-          rest, with(point.getSpace(), {n1, n0}), {}, {}, elementOf(point)};
+          rest, with(point.getSpace(), {n1, n0}), {}, {}, computeType(point)};
       Value product = buildEinsum(b, op.getLoc(), spec,
                                   [&](ExprBuilder &e, Coordinates &at) {
                                     at[stream.rank] = wholeCoordinate(e, at);
@@ -75,9 +75,8 @@ Value Deriver::ones(EinsumOp op, Value value, StringRef name) {
     }
   }
   Dependence dependence(op.getMap().front());
-  Ranks all = strings(op.getSpace());
-  llvm::append_range(all, strings(op.getReduced()));
-  EinsumSpec spec{name, {}, {}, {}, elementOf(op)};
+  Ranks all = op.mapRanks();
+  EinsumSpec spec{name, {}, {}, {}, computeType(op)};
   for (int i : dependence.of(value).set_bits())
     if (all[i] != stream.rank)
       spec.space.push_back(all[i]);
@@ -109,7 +108,7 @@ Value Deriver::repair(EinsumOp op, const Form &form) {
   EinsumSpec spec;
   std::string name = nameOf(op, ".repair");
   spec.name = name;
-  spec.element = elementOf(op);
+  spec.element = computeType(op);
   SmallVector<ShiftTerm> terms;
   for (const Exponential *e : moving)
     llvm::append_range(terms, e->shift);
@@ -123,23 +122,10 @@ Value Deriver::repair(EinsumOp op, const Form &form) {
                  for (const ShiftTerm &term : exponential->shift) {
                    Value now = readLate(e, term.tensor, at, Step::Now);
                    Value before = readLate(e, term.tensor, at, Step::Before);
-                   Value moved = term.coefficient < 0
-                                     ? e.map(Fn::sub, {before, now})
-                                     : e.map(Fn::sub, {now, before});
-                   double c = std::fabs(term.coefficient);
-                   if (c != 1)
-                     moved = e.map(Fn::mul, {moved, e.real(c)});
-                   Value still = e.map(Fn::eq, {now, before});
-                   moved = e.otherwise(e.where(e.real(0), still), moved);
+                   Value moved = term.moved(e, before, now);
                    sum = sum ? e.map(Fn::add, {sum, moved}) : moved;
                  }
-                 SmallVector<Value> operands;
-                 MapOp map = exponential->map;
-                 IRMapping none;
-                 if (map.getNumOperands() == 2)
-                   operands.push_back(cloneExpr(e.b, map.getOperand(0), none));
-                 operands.push_back(sum);
-                 Value factor = e.map(map.getFn(), operands);
+                 Value factor = exponential->of(e, sum);
                  // A statistic that is a quotient may be NaN of nothing: there
                  // is nothing to repair. NaN among the points has reached the
                  // accumulator by itself.

@@ -218,8 +218,7 @@ Value Separator::indicator(OpBuilder &outer, StringRef name,
                            ArrayRef<Value> conditions) {
   if (conditions.empty())
     return {};
-  Ranks all = strings(op.getSpace());
-  llvm::append_range(all, strings(op.getReduced()));
+  Ranks all = op.mapRanks();
   Dependence dependence(op.getMap().front());
   llvm::SmallBitVector used(all.size());
   for (Value condition : conditions)
@@ -229,10 +228,7 @@ Value Separator::indicator(OpBuilder &outer, StringRef name,
     spec.space.push_back(all[i]);
   return buildEinsum(outer, op.getLoc(), spec,
                      [&](ExprBuilder &e, Coordinates &at) {
-                       IRMapping mapping;
-                       for (auto &[name, argument] : coordinatesOf(op))
-                         if (Value here = at.lookup(name))
-                           mapping.map(argument, here);
+                       IRMapping mapping = substitution(coordinatesOf(op), at);
                        Value one = e.real(1);
                        for (Value condition : conditions)
                          one = e.where(one, cloneExpr(e.b, condition, mapping));

@@ -54,16 +54,9 @@ Form attn::summandForm(FormAnalysis &forms, EinsumOp op) {
     return form;
   // Where a statistic is absent in the end, no point of the row is present.
   llvm::SetVector<Value> required;
-  auto collect = [&](ArrayRef<ShiftTerm> shift) {
-    for (const ShiftTerm &term : shift)
-      if (kind == Reduce::count || hasCondition(term.tensor))
-        required.insert(term.tensor);
-  };
-  collect(form.shift);
-  for (const Exponential &e : form.exponentials)
-    collect(e.shift);
-  for (const ShiftFactor &factor : form.shifts)
-    collect(factor.shift);
+  for (const ShiftTerm &term : form.terms())
+    if (kind == Reduce::count || hasCondition(term.tensor))
+      required.insert(term.tensor);
   if (kind == Reduce::count) {
     for (const LateFactor &factor : form.factors)
       if (factor.kind != LateFactor::Clears)
@@ -159,10 +152,9 @@ bool Finder::collect(EinsumOp op, Stream &stream) {
           crossing.insert(def);
         }
       // What was put before this sum to be computed once stays there.
-      bool fits =
-          (!def.isReduction() || isCommutative(def)) &&
-          !compared.contains(def) &&
-          !readsBasePoint(def) && !def->hasAttr(kOnceName);
+      bool fits = (!def.isReduction() || isCommutative(def)) &&
+                  !compared.contains(def) && !readsBasePoint(def) &&
+                  !def->hasAttr(kOnceName);
       if (!crossesRows && fits && collect(def, stream))
         stream.points.insert(def);
       continue;

@@ -7,12 +7,6 @@
 using namespace mlir;
 using namespace attn;
 
-static bool isTrivial(Region &guard) {
-  return guard.empty() ||
-         matchPattern(cast<YieldOp>(guard.front().back()).getOperand(0),
-                      m_One());
-}
-
 static bool isConstant(Value value) {
   return isa_and_nonnull<arith::ConstantOp, ExtentOp>(value.getDefiningOp()) ||
          (value.getDefiningOp<MapOp>() &&
@@ -40,7 +34,7 @@ static bool mayBeAbsent(Operation *def) {
   if (isa<BlockArgument>(read.getTensor()))
     return false;
   auto einsum = read.getTensor().getDefiningOp<EinsumOp>();
-  if (!einsum || einsum.getNumResults() != 1 || !isTrivial(einsum.getGuard()))
+  if (!einsum || einsum.getNumResults() != 1 || isGuarded(einsum))
     return true;
   return einsum.isReduction()
              ? einsum.builtinReduce() != Reduce::sum
@@ -104,9 +98,8 @@ void TensorNetwork::addNested(ExprBuilder &e, Coordinates &at, ReadOp read,
   for (auto [i, rank] : llvm::enumerate(products.reducedBy(sum)))
     inner.coordinates.map(sum.getMap().getArgument(indices.size() + i),
                           at[rank]);
-  if (!isTrivial(sum.getGuard()))
-    addConditions(e, cast<YieldOp>(sum.getGuard().front().back()).getOperand(0),
-                  guard);
+  if (isGuarded(sum))
+    addConditions(e, sum.guardCondition(), guard);
   if (sum.isReduction()) { // the factors of a map are the reader's
     inner.sum = sums.size();
     sums[site.sum].nested.push_back(inner.sum);
@@ -164,9 +157,6 @@ RankSet TensorNetwork::ranksOf(Value value) {
 
 Value TensorNetwork::valueAt(ExprBuilder &e, const Coordinates &at,
                              Value value) {
-  IRMapping mapping;
-  for (auto [rank, argument] : llvm::zip(ranks, block().getArguments()))
-    if (Value place = at.lookup(rank))
-      mapping.map(argument, place);
+  IRMapping mapping = substitution(coordinatesOf(ranks, block()), at);
   return cloneExpr(e.b, value, mapping);
 }

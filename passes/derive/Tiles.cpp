@@ -64,7 +64,7 @@ Value Deriver::readSafe(ExprBuilder &e, Value tensor, Coordinates &at) {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToEnd(body);
     std::string name = nameOf(op, ".finite");
-    EinsumSpec spec{name, with(op.getSpace(), {n1}), {}, {}, elementOf(op)};
+    EinsumSpec spec{name, with(op.getSpace(), {n1}), {}, {}, computeType(op)};
     known = buildEinsum(b, op.getLoc(), spec,
                         [&](ExprBuilder &f, Coordinates &row) {
                           return readFinite(f, tensor, row, Step::Now);
@@ -78,9 +78,7 @@ Value Deriver::readSafe(ExprBuilder &e, Value tensor, Coordinates &at) {
 /// factors left out.
 Value Deriver::rebuild(ExprBuilder &e, EinsumOp op, Value value,
                        Coordinates &at) {
-  IRMapping mapping;
-  for (auto &[rank, argument] : coordinatesOf(op))
-    mapping.map(argument, at[rank]);
+  IRMapping mapping = substitution(coordinatesOf(op), at);
   // A late factor leaves; where it is present stays.
   auto without = [&](Value late, Value rest) {
     Value there = presence(e, op, late, at);
@@ -198,15 +196,9 @@ Value Deriver::pointTile(EinsumOp op) {
   auto exists = [&](ExprBuilder &e, Coordinates &at) {
     whole(e, at);
     Value condition = inside(e, at);
-    if (op.getGuard().empty())
-      return condition;
-    IRMapping mapping;
-    for (auto &[rank, argument] :
-         coordinatesOf(strings(op.getSpace()), op.getGuard().front()))
-      mapping.map(argument, at[rank]);
-    auto yield = cast<YieldOp>(op.getGuard().front().back());
-    Value own = cloneExpr(e.b, yield.getOperand(0), mapping);
-    return e.map(Fn::and_, {condition, own});
+    return op.getGuard().empty()
+               ? condition
+               : e.map(Fn::and_, {condition, guardAt(e, op, at)});
   };
   Value tile = buildEinsum(b, op.getLoc(), spec, map,
                            op.isReduction() ? ExprFn(exists) : ExprFn())
@@ -228,7 +220,7 @@ Value Deriver::lateTensor(EinsumOp op, Step step) {
   spec.name = name;
   spec.space =
       step == Step::Final ? strings(op.getSpace()) : with(op.getSpace(), {n1});
-  spec.element = elementOf(op);
+  spec.element = computeType(op);
   if (step == Step::Final) {
     spec.element =
         cast<NamedTensorType>(op.getResultTypes()[0]).getElementType();
@@ -236,9 +228,7 @@ Value Deriver::lateTensor(EinsumOp op, Step step) {
   }
   Value tensor =
       buildEinsum(b, op.getLoc(), spec, [&](ExprBuilder &e, Coordinates &at) {
-        IRMapping mapping;
-        for (auto &[rank, argument] : coordinatesOf(op))
-          mapping.map(argument, at[rank]);
+        IRMapping mapping = substitution(coordinatesOf(op), at);
         return cloneExpr(e.b, op.getMapYield().getOperand(0), mapping,
                          [&](Operation *def) -> Value {
                            auto read = dyn_cast<ReadOp>(def);

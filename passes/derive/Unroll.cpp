@@ -151,13 +151,11 @@ Value Unroller::copy(EinsumOp op, int64_t step) {
                        return readAt(e, read, *stepOf(read, step), mapping);
                      });
   };
-  Ranks space = strings(op.getSpace()), all = space;
-  llvm::append_range(all, strings(op.getReduced()));
   auto map = [&](ExprBuilder &e, Coordinates &at) {
-    return clone(e, at, op.getMap().front(), all);
+    return clone(e, at, op.getMap().front(), op.mapRanks());
   };
   auto guard = [&](ExprBuilder &e, Coordinates &at) {
-    return clone(e, at, op.getGuard().front(), space);
+    return clone(e, at, op.getGuard().front(), strings(op.getSpace()));
   };
   return buildEinsum(b, op.getLoc(), spec, map,
                      op.getGuard().empty() ? ExprFn() : ExprFn(guard))
