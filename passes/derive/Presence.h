@@ -22,10 +22,10 @@ public:
   /// a row of such points is scaled by may be anything, 0 / 0 among it.
   mlir::Value contributes(ExprBuilder &e, EinsumOp op, mlir::Value value,
                           Coordinates &at);
-
-protected:
   /// There may be points that are present and do not contribute.
   bool mayBeCleared(EinsumOp op, mlir::Value value);
+
+protected:
   /// A clone of `value` at the coordinates.
   virtual mlir::Value rebuild(ExprBuilder &e, EinsumOp op, mlir::Value value,
                               Coordinates &at) = 0;
