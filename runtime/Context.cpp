@@ -85,21 +85,8 @@ FrameLease::~FrameLease() {
   }
 }
 
-const attn_context *attn::rt::resolveContext(const attn_context *context) {
-  if (context)
-    return context;
-  // Never destroyed: calls may come from destructors of static objects.
-  static std::mutex mutex;
-  static const attn_context *process = nullptr;
-  std::lock_guard lock(mutex);
-  if (!process)
-    process = attn_context_create(0);
-  return process;
-}
-
-attn_context *attn_context_create(int threads) {
-  attn_context *context = nullptr;
-  guarded("context", [&]() -> int {
+static int makeContext(int threads, attn_context *&context) {
+  return guarded("context", [&]() -> int {
     if (threads < 0 || threads > maxThreads)
       return fail(ATTN_ERROR_ARGUMENT,
                   "context: %d threads asked for, 0 to %d can be had", threads,
@@ -118,6 +105,23 @@ attn_context *attn_context_create(int threads) {
     context = made.release();
     return ATTN_OK;
   });
+}
+
+int attn::rt::resolveContext(const attn_context *&context) {
+  if (context)
+    return ATTN_OK;
+  // Never destroyed: calls may come from destructors of static objects.
+  static std::mutex mutex;
+  static attn_context *process = nullptr;
+  std::lock_guard lock(mutex);
+  int status = process ? ATTN_OK : makeContext(0, process);
+  context = process;
+  return status;
+}
+
+attn_context *attn_context_create(int threads) {
+  attn_context *context = nullptr;
+  makeContext(threads, context);
   return context;
 }
 
@@ -138,9 +142,9 @@ int attn_context_set_stream(attn_context *context, void *stream) {
 int attn_context_threads(const attn_context *context) {
   int threads = 0;
   guarded("context", [&]() -> int {
-    context = resolveContext(context);
+    int status = resolveContext(context);
     threads = context ? context->threads : 0;
-    return ATTN_OK;
+    return status;
   });
   return threads;
 }

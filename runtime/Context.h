@@ -87,8 +87,9 @@ struct attn_context {
 
 namespace attn::rt {
 
-/// A context for NULL; null (with a message) if it cannot be made.
-const attn_context *resolveContext(const attn_context *context);
+/// NULL becomes the default context of the process. A status other than ATTN_OK
+/// (with a message) if that cannot be made.
+int resolveContext(const attn_context *&context);
 
 /// A frame of the context for the lifetime of this object.
 class FrameLease {

@@ -76,13 +76,12 @@ int run(const Call &call, const attn_context &context,
               call.name(), version.target, attn_status_text(status));
 }
 
-int invoke(const attn_context *given, const attn_entry_desc *entry,
+int invoke(const attn_context *context, const attn_entry_desc *entry,
            DLTensor *const *tensors) {
   if (!entry)
     return fail(ATTN_ERROR_NULL, "attn_invoke: null entry");
-  const attn_context *context = resolveContext(given);
-  if (!context)
-    return ATTN_ERROR_MEMORY; // the message is there
+  if (int status = resolveContext(context))
+    return status;
   FrameLease frame(*context);
   Call call{*entry, tensors, *frame};
   for (auto check : {checkPorts, resolveExtents, checkStorage, checkAliases})

@@ -59,6 +59,20 @@ TEST(Context, PoolOfTheEnvironment) {
   unsetenv("ATTN_POOL");
 }
 
+/// In a process of its own, where no call has made the default context yet.
+TEST(ContextDeathTest, DefaultContextOfABadPool) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  auto call = [] {
+    setenv("ATTN_POOL", "none", 1);
+    Entry entry("nothing");
+    int status = entry.call({});
+    std::fputs(attn_last_error(), stderr);
+    std::exit(status);
+  };
+  EXPECT_EXIT(call(), testing::ExitedWithCode(ATTN_ERROR_ARGUMENT),
+              "context: ATTN_POOL is \"none\"");
+}
+
 /// What the bodies below record. A copy of the invocation with more behind it
 /// is what compiled code passes too.
 struct Recorder : attn_invocation {

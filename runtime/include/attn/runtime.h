@@ -93,7 +93,8 @@ static inline DLTensor attn_tensor(void *data, int dtype_code, int dtype_bits,
  * A context holds a number of threads and the working memory of finished
  * calls, for reuse. Several threads may use one context at the same time.
  * Wherever a context is taken, NULL is the default one of the process, made on
- * first use with a thread for each CPU the process may run on.
+ * first use with a thread for each CPU the process may run on; a call that
+ * cannot make it fails as attn_context_create does.
  *
  * Threads are those of oneTBB, shared with the rest of the process, where the
  * runtime was built with it; else, or where the environment variable ATTN_POOL
