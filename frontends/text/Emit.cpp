@@ -88,6 +88,66 @@ static std::optional<std::pair<T, T>> ceilingOf(T term) {
                  : std::nullopt;
 }
 
+using AffineMinimum = llvm::SmallVector<AffineExpr>;
+
+static std::optional<int64_t> constantOf(AffineExpr expr) {
+  auto value = mlir::dyn_cast<mlir::AffineConstantExpr>(expr);
+  return value ? std::optional(value.getValue()) : std::nullopt;
+}
+
+/// `fn` of two minima of affine expressions (of one: `b` is empty) as such a
+/// minimum; empty: it is none.
+static AffineMinimum applied(Fn fn, const AffineMinimum &a,
+                             const AffineMinimum &b) {
+  AffineMinimum result;
+  bool single = a.size() == 1 && b.size() <= 1;
+  // What grows with `a` keeps a minimum of several.
+  bool grows = b.size() == 1 && constantOf(b[0]).value_or(0) > 0;
+  switch (fn) {
+  case Fn::min:
+    result.append(a);
+    result.append(b);
+    break;
+  case Fn::max: // negative extents are 0 already
+    if (b.size() == 1 && constantOf(b[0]) == 0)
+      result.append(a);
+    else if (a.size() == 1 && constantOf(a[0]) == 0)
+      result.append(b);
+    break;
+  case Fn::neg:
+    if (single)
+      result.push_back(-a[0]);
+    break;
+  case Fn::add:
+    for (AffineExpr x : a)
+      for (AffineExpr y : b)
+        result.push_back(x + y);
+    break;
+  case Fn::sub:
+    if (b.size() == 1)
+      for (AffineExpr x : a)
+        result.push_back(x - b[0]);
+    break;
+  case Fn::mul:
+    if (single || grows)
+      for (AffineExpr x : a)
+        result.push_back(x * b[0]);
+    break;
+  case Fn::floordiv:
+    if (single || grows)
+      for (AffineExpr x : a)
+        result.push_back(x.floorDiv(b[0]));
+    break;
+  case Fn::mod:
+    if (single)
+      result.push_back(a[0] % b[0]);
+    break;
+  default:
+    break;
+  }
+  return result;
+}
+
 /// `term` as the minimum of affine expressions over the extents of `symbols`.
 bool Emitter::affine(T term, llvm::SmallVectorImpl<const Rank *> &symbols,
                      llvm::SmallVectorImpl<AffineExpr> &results) {
@@ -105,7 +165,7 @@ bool Emitter::affine(T term, llvm::SmallVectorImpl<const Rank *> &symbols,
   }
   if (!term->is(Term::Kind::Map))
     return false;
-  llvm::SmallVector<AffineExpr> a, b;
+  AffineMinimum a, b;
   Fn fn = term->fn();
   if (fn == Fn::floordiv)
     if (auto ceiling = ceilingOf(term)) {
@@ -119,56 +179,9 @@ bool Emitter::affine(T term, llvm::SmallVectorImpl<const Rank *> &symbols,
   for (auto [i, operand] : llvm::enumerate(term->operands()))
     if (!affine(operand, symbols, i == 0 ? a : b))
       return false;
-  auto constant = [](AffineExpr e) {
-    auto value = mlir::dyn_cast<mlir::AffineConstantExpr>(e);
-    return value ? std::optional(value.getValue()) : std::nullopt;
-  };
-  bool single = a.size() == 1 && b.size() <= 1;
-  // What grows with `a` keeps a minimum of several.
-  bool grows = b.size() == 1 && constant(b[0]).value_or(0) > 0;
-  switch (fn) {
-  case Fn::min:
-    results.append(a);
-    results.append(b);
-    return true;
-  case Fn::max: // negative extents are 0 already
-    if (b.size() == 1 && constant(b[0]) == 0)
-      results.append(a);
-    else if (a.size() == 1 && constant(a[0]) == 0)
-      results.append(b);
-    return !results.empty();
-  case Fn::neg:
-    if (single)
-      results.push_back(-a[0]);
-    return single;
-  case Fn::add:
-    for (AffineExpr x : a)
-      for (AffineExpr y : b)
-        results.push_back(x + y);
-    return true;
-  case Fn::sub:
-    for (AffineExpr x : a)
-      results.push_back(x - b[0]);
-    return b.size() == 1;
-  case Fn::mul:
-    if (!single && !grows)
-      return false;
-    for (AffineExpr x : a)
-      results.push_back(x * b[0]);
-    return true;
-  case Fn::floordiv:
-    if (!single && !grows)
-      return false;
-    for (AffineExpr x : a)
-      results.push_back(x.floorDiv(b[0]));
-    return true;
-  case Fn::mod:
-    if (single)
-      results.push_back(a[0] % b[0]);
-    return single;
-  default:
-    return false;
-  }
+  AffineMinimum combined = applied(fn, a, b);
+  results.append(combined);
+  return !combined.empty();
 }
 
 ExtentAttr Emitter::extentAttr(T term, SourceRange range) {

@@ -51,6 +51,8 @@ private:
   //===--- Names and ports (SemaPorts.cpp) --------------------------------===//
   bool declare(Scope *scope, llvm::StringRef name, Entity entity);
   Rank *declareRank(Scope *scope, const Ident &ident);
+  bool declareRanks(Scope *scope, const Ident &ident,
+                    llvm::ArrayRef<const Rank *> ranks);
   void declarePorts(const CascadeDecl &decl);
   void bindConst(const Port &port);
   T constantValue(const Port &port, llvm::StringRef text);
@@ -155,6 +157,10 @@ private:
                      const Env *inner, SourceRange range);
   llvm::SmallVector<T> readHelper(Definition *definition, const Env *env,
                                   SourceRange range);
+  bool checkRanks(const DefDecl &def, const CallExpr &call, size_t ranks,
+                  SourceRange range);
+  bool bindCall(const DefDecl &def, const CallExpr &call, Scope *scope,
+                Scope *caller, RankList &bound);
   Scope *expand(const DefDecl &def, const DeclTable *home, const CallExpr &call,
                 const Context &ctx);
   void addAmbient(Scope *scope, llvm::StringRef formal, const Expr &arg,
@@ -204,11 +210,28 @@ private:
   Inlined *inlineCall(const CascadeDecl &callee, const DeclTable *home,
                       const CallExpr &call, const Pending &pending,
                       const Stmt *stmt);
-  bool bindFormal(const Port &formal, const CallExpr &call, unsigned index,
-                  Scope *scope, Scope *caller, const Env *around,
-                  llvm::DenseSet<const Rank *> &taken);
-  bool bindAxis(const Axis &axis, const Rank *rank, Scope *scope,
-                llvm::DenseSet<const Rank *> &taken, SourceRange range);
+  /// A call on its way into the caller.
+  struct Inlining {
+    const CascadeDecl &callee;
+    const CallExpr &call;
+    Scope *caller;
+    SourceRange range;
+    Scope *scope = nullptr; ///< of the callee's body
+    llvm::SmallVector<const LeftSide *> sides{};
+    llvm::SmallVector<RankList> spans{};  ///< of the left sides
+    const Env *around = nullptr;          ///< the space of all of them
+    llvm::DenseSet<const Rank *> taken{}; ///< by ranks of the callee
+  };
+  bool checkCall(const Inlining &inlining);
+  bool findSpans(Inlining &inlining, const RankList &lead);
+  bool bindFormal(Inlining &inlining, const Port &formal, unsigned index);
+  bool bindTensor(Inlining &inlining, const Port &formal, const Expr &arg,
+                  SourceRange range);
+  bool bindAxis(Inlining &inlining, const Axis &axis, const Rank *rank,
+                SourceRange range);
+  bool bindOutputs(Inlining &inlining);
+  bool checkAmbient(const Inlining &inlining, const RankList &lead);
+  void inlineRanks(const Inlining &inlining);
   void inlineRelation(const Relation &relation, Scope *scope,
                       SourceRange range);
   const View *wholeTensor(const Expr &expr, Scope *scope);

@@ -444,6 +444,54 @@ void Sema::addAmbient(Scope *scope, StringRef formal, const Expr &arg,
         ambient.push_back(rank);
 }
 
+/// Ranks and result rank of a call against those of its definition.
+bool Sema::checkRanks(const DefDecl &def, const CallExpr &call, size_t ranks,
+                      SourceRange range) {
+  StringRef name = def.name().name;
+  if (def.ranks.size() != ranks && !(def.ranks.size() == 1 && ranks > 0)) {
+    error(range, name + " takes " + Twine(def.ranks.size()) +
+                     (def.ranks.size() == 1 ? " rank, not " : " ranks, not ") +
+                     Twine(ranks));
+    return false;
+  }
+  if (bool(def.resultRank) != bool(call.resultRank)) {
+    error(range,
+          def.resultRank ? name + " needs the rank of its list"
+                         : name + " has no result rank",
+          def.resultRank ? "`" + name + "[n -> j](..)`" : "");
+    return false;
+  }
+  return true;
+}
+
+/// Names the ranks and arguments of a call as its definition does; `bound`
+/// becomes all ranks that are named.
+bool Sema::bindCall(const DefDecl &def, const CallExpr &call, Scope *scope,
+                    Scope *caller, RankList &bound) {
+  if (def.ranks.size() == 1)
+    declareRanks(scope, def.ranks.front(), bound);
+  else
+    for (auto [formal, rank] : llvm::zip(def.ranks, bound))
+      declareRanks(scope, formal, rank);
+  if (def.resultRank) {
+    const Rank *result = resolveRank(call.resultRank, caller);
+    if (!result)
+      return false;
+    declareRanks(scope, def.resultRank, result);
+    bound.push_back(result);
+  }
+  for (auto [formal, arg] : llvm::zip(def.args, call.args)) {
+    Entity entity;
+    entity.kind = Entity::Kind::Argument;
+    entity.expr = arg;
+    entity.scope = caller;
+    entity.range = formal.range;
+    declare(scope, formal.name, entity);
+  }
+  return true;
+}
+
+/// The scope of a definition's body at a call.
 Scope *Sema::expand(const DefDecl &def, const DeclTable *home,
                     const CallExpr &call, const Context &ctx) {
   bool hasLocals = llvm::any_of(def.body, [](const Stmt *stmt) {
@@ -455,25 +503,12 @@ Scope *Sema::expand(const DefDecl &def, const DeclTable *home,
   if (auto it = expansions.find(key); it != expansions.end())
     return it->second;
   SourceRange range = at(call.range(), ctx.scope);
-  StringRef name = def.name().name;
   bool bad = false;
-  RankList ranks = resolveRanks(call.ranks, ctx.scope, bad);
-  if (bad || !checkArguments(call, def.args.size(), def.args.size(), ctx.scope))
+  RankList bound = resolveRanks(call.ranks, ctx.scope, bad);
+  if (bad ||
+      !checkArguments(call, def.args.size(), def.args.size(), ctx.scope) ||
+      !checkRanks(def, call, bound.size(), range))
     return nullptr;
-  if (def.ranks.size() != ranks.size() &&
-      !(def.ranks.size() == 1 && !ranks.empty())) {
-    error(range, name + " takes " + Twine(def.ranks.size()) +
-                     (def.ranks.size() == 1 ? " rank, not " : " ranks, not ") +
-                     Twine(ranks.size()));
-    return nullptr;
-  }
-  if (bool(def.resultRank) != bool(call.resultRank)) {
-    error(range,
-          def.resultRank ? name + " needs the rank of its list"
-                         : name + " has no result rank",
-          def.resultRank ? "`" + name + "[n -> j](..)`" : "");
-    return nullptr;
-  }
   if (scopes.size() >= maxScopes) {
     error(range,
           "the definitions of " + Twine(model.decl->name().name) +
@@ -489,34 +524,8 @@ Scope *Sema::expand(const DefDecl &def, const DeclTable *home,
     scope->site = call.range();
   scope->owner = current;
   scope->calls = ctx.scope->calls;
-  auto nameRanks = [&](const Ident &formal, ArrayRef<const Rank *> actual) {
-    Entity entity;
-    entity.kind = Entity::Kind::Ranks;
-    entity.ranks.assign(actual.begin(), actual.end());
-    entity.range = formal.range;
-    declare(scope, formal.name, entity);
-  };
-  if (def.ranks.size() == 1)
-    nameRanks(def.ranks.front(), ranks);
-  else
-    for (auto [formal, rank] : llvm::zip(def.ranks, ranks))
-      nameRanks(formal, rank);
-  RankList bound = ranks;
-  if (def.resultRank) {
-    const Rank *result = resolveRank(call.resultRank, ctx.scope);
-    if (!result)
-      return nullptr;
-    nameRanks(def.resultRank, result);
-    bound.push_back(result);
-  }
-  for (auto [formal, arg] : llvm::zip(def.args, call.args)) {
-    Entity entity;
-    entity.kind = Entity::Kind::Argument;
-    entity.expr = arg;
-    entity.scope = ctx.scope;
-    entity.range = formal.range;
-    declare(scope, formal.name, entity);
-  }
+  if (!bindCall(def, call, scope, ctx.scope, bound))
+    return nullptr;
   for (const Stmt *stmt : def.body)
     if (auto *fresh = llvm::dyn_cast<RankStmt>(stmt)) {
       for (const Relation &relation : fresh->relations)

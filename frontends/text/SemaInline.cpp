@@ -23,9 +23,10 @@ const View *Sema::wholeTensor(const Expr &expr, Scope *scope) {
 }
 
 /// The callee's rank of `axis` becomes `rank`, or must agree with what it is.
-bool Sema::bindAxis(const Axis &axis, const Rank *rank, Scope *scope,
-                    llvm::DenseSet<const Rank *> &taken, SourceRange range) {
+bool Sema::bindAxis(Inlining &inlining, const Axis &axis, const Rank *rank,
+                    SourceRange range) {
   StringRef name = axis.rank.name;
+  Scope *scope = inlining.scope;
   const Entity *known = scope->find(name);
   if (known && known->kind == Entity::Kind::Ranks) {
     const Rank *bound = known->ranks.front();
@@ -39,22 +40,18 @@ bool Sema::bindAxis(const Axis &axis, const Rank *rank, Scope *scope,
     return false;
   }
   // Two ranks of the callee stay two, also where one tensor brings both.
-  if (!taken.insert(rank).second) {
+  if (!inlining.taken.insert(rank).second) {
     Rank *copy = model.addRank(name, range);
     copy->extent = terms.extent(rank);
     rank = copy;
-    taken.insert(copy);
+    inlining.taken.insert(copy);
   }
-  Entity entity;
-  entity.kind = Entity::Kind::Ranks;
-  entity.ranks = {rank};
-  entity.range = axis.rank.range;
-  return declare(scope, name, entity);
+  return declareRanks(scope, axis.rank, rank);
 }
 
-bool Sema::bindFormal(const Port &formal, const CallExpr &call, unsigned index,
-                      Scope *scope, Scope *caller, const Env *around,
-                      llvm::DenseSet<const Rank *> &taken) {
+bool Sema::bindFormal(Inlining &inlining, const Port &formal, unsigned index) {
+  const CallExpr &call = inlining.call;
+  Scope *scope = inlining.scope, *caller = inlining.caller;
   StringRef name = formal.name.name;
   const Expr *arg = index < call.args.size() ? call.args[index] : nullptr;
   SourceRange range = at(arg ? arg->range() : call.range(), caller);
@@ -81,10 +78,18 @@ bool Sema::bindFormal(const Port &formal, const CallExpr &call, unsigned index,
     entity.kind = Entity::Kind::Argument;
     entity.expr = arg;
     entity.scope = caller;
-    addAmbient(scope, name, *arg, caller, around, {});
+    addAmbient(scope, name, *arg, caller, inlining.around, {});
     return declare(scope, name, entity);
   }
-  const View *whole = wholeTensor(*arg, caller);
+  return bindTensor(inlining, formal, *arg, range);
+}
+
+/// A formal of ranks is the trailing ranks of a tensor of the caller.
+bool Sema::bindTensor(Inlining &inlining, const Port &formal, const Expr &arg,
+                      SourceRange range) {
+  Scope *scope = inlining.scope;
+  StringRef name = formal.name.name;
+  const View *whole = wholeTensor(arg, inlining.caller);
   if (!whole) {
     error(range, "the argument of " + name + " is no tensor",
           "give the expression a name first");
@@ -98,6 +103,8 @@ bool Sema::bindFormal(const Port &formal, const CallExpr &call, unsigned index,
     return false;
   }
   size_t extra = whole->own.size() - count;
+  Entity entity;
+  entity.range = formal.name.range;
   entity.kind = Entity::Kind::View;
   entity.view.tensor = whole->tensor;
   entity.view.lead = whole->lead;
@@ -105,7 +112,7 @@ bool Sema::bindFormal(const Port &formal, const CallExpr &call, unsigned index,
   scope->ambient[name] = entity.view.lead;
   for (auto [axis, rank] :
        llvm::zip(formal.axes, ArrayRef(whole->own).drop_front(extra))) {
-    if (!bindAxis(axis, rank, scope, taken, range))
+    if (!bindAxis(inlining, axis, rank, range))
       return false;
     const Rank *bound = scope->find(axis.rank.name)->ranks.front();
     entity.view.own.push_back(bound);
@@ -123,15 +130,122 @@ void Sema::inlineRelation(const Relation &relation, Scope *scope,
     const RankRelation *known = whole->ranks.front()->asWhole;
     if (known && known->parts.size() == relation.parts.size())
       for (auto [part, rank] : llvm::zip(relation.parts, known->parts))
-        if (!scope->find(part.rank.name)) {
-          Entity entity;
-          entity.kind = Entity::Kind::Ranks;
-          entity.ranks = {rank};
-          entity.range = part.rank.range;
-          declare(scope, part.rank.name, entity);
-        }
+        if (!scope->find(part.rank.name))
+          declareRanks(scope, part.rank, rank);
   }
   declareRelation(relation, scope);
+}
+
+/// Is the call one of the callee, in a place where it may be?
+bool Sema::checkCall(const Inlining &inlining) {
+  const CascadeDecl &callee = inlining.callee;
+  const CallExpr &call = inlining.call;
+  SourceRange range = inlining.range;
+  StringRef name = callee.name().name;
+  if (llvm::is_contained(inlining.caller->calls, &callee) ||
+      &callee == model.decl) {
+    error(range, "cascade " + name + " calls itself");
+    return false;
+  }
+  if (call.hasRanks() || call.resultRank) {
+    error(range, "cascade " + name + " takes no ranks in brackets");
+    return false;
+  }
+  if (inlining.sides.size() != callee.outputs.size()) {
+    error(range, "cascade " + name + " has " + Twine(callee.outputs.size()) +
+                     " outputs, not " + Twine(inlining.sides.size()));
+    return false;
+  }
+  size_t least = callee.inputs.size();
+  while (least > 0 && callee.inputs[least - 1].defaultValue)
+    --least;
+  return checkArguments(call, least, callee.inputs.size(), inlining.caller);
+}
+
+/// The space around the call: what the left sides span, and `lead`.
+bool Sema::findSpans(Inlining &inlining, const RankList &lead) {
+  RankList all = lead;
+  for (const LeftSide *lhs : inlining.sides) {
+    const Entity *entity = inlining.caller->find(lhs->tensor.name);
+    if (!entity || entity->kind != Entity::Kind::View ||
+        entity->view.tensor->poisoned)
+      return false;
+    inlining.spans.push_back(entity->view.own);
+    for (const Rank *rank : entity->view.own)
+      if (!llvm::is_contained(all, rank))
+        all.push_back(rank);
+  }
+  inlining.around = plainEnv(all);
+  return true;
+}
+
+/// Ranks of outputs that no argument brings come from the left side.
+bool Sema::bindOutputs(Inlining &inlining) {
+  Scope *scope = inlining.scope;
+  for (auto [port, span] : llvm::zip(inlining.callee.outputs, inlining.spans)) {
+    scope->outputTypes[port.name.name] = port.type.type;
+    if (span.size() < port.axes.size()) {
+      error(inlining.range, "output " + port.name.name + " of cascade " +
+                                inlining.callee.name().name + " has " +
+                                Twine(port.axes.size()) +
+                                " ranks, the left side " + Twine(span.size()));
+      return false;
+    }
+    for (auto [axis, rank] :
+         llvm::zip(port.axes, ArrayRef(span).take_back(port.axes.size())))
+      if (!scope->find(axis.rank.name) &&
+          !bindAxis(inlining, axis, rank, inlining.range))
+        return false;
+  }
+  return true;
+}
+
+/// Ambient ranks stand on every left side.
+bool Sema::checkAmbient(const Inlining &inlining, const RankList &lead) {
+  for (auto [formal, arg] :
+       llvm::zip(inlining.callee.inputs, inlining.call.args)) {
+    auto it = inlining.scope->ambient.find(formal.name.name);
+    if (it == inlining.scope->ambient.end())
+      continue;
+    for (const Rank *rank : it->second)
+      for (auto [lhs, span] : llvm::zip(inlining.sides, inlining.spans))
+        if (!llvm::is_contained(span, rank) &&
+            !llvm::is_contained(lead, rank)) {
+          error(at(lhs->range, inlining.caller),
+                "rank " + Twine(rank->name) + " of the argument " +
+                    source(arg->range()) +
+                    " is ambient and missing on the left of " +
+                    lhs->tensor.name);
+          return false;
+        }
+  }
+  return true;
+}
+
+/// Relations of the callee, and the extents that its ports state.
+void Sema::inlineRanks(const Inlining &inlining) {
+  const CascadeDecl &callee = inlining.callee;
+  Scope *scope = inlining.scope;
+  llvm::SmallVector<const Relation *> relations;
+  for (const Relation &relation : callee.relations)
+    relations.push_back(&relation);
+  for (const Stmt *inner : callee.body)
+    if (auto *ranks = llvm::dyn_cast<RankStmt>(inner))
+      for (const Relation &relation : ranks->relations)
+        relations.push_back(&relation);
+  for (const Relation *relation : relations)
+    inlineRelation(*relation, scope, inlining.range);
+  for (ArrayRef<Port> ports : {callee.inputs, callee.outputs})
+    for (const Port &port : ports)
+      for (auto [i, axis] : llvm::enumerate(port.axes))
+        if (axis.extent)
+          stateExtent(const_cast<Rank *>(resolveRank(axis.rank, scope)),
+                      evalExtent(*axis.extent, scope, axis.rank.name),
+                      (port.name.name + " axis " + Twine(i)).str(),
+                      inlining.range);
+  for (const Relation *relation : relations)
+    stateRelation(*relation, scope);
+  solveExtents(true);
 }
 
 Sema::Inlined *Sema::inlineCall(const CascadeDecl &callee,
@@ -142,115 +256,33 @@ Sema::Inlined *Sema::inlineCall(const CascadeDecl &callee,
     return it->second.outputs.empty() ? nullptr : &it->second;
   Inlined &result = inlined[key];
   Scope *caller = pending.scope;
-  SourceRange range = at(call.range(), caller);
-  StringRef name = callee.name().name;
-  if (llvm::is_contained(caller->calls, &callee) || &callee == model.decl) {
-    error(range, "cascade " + name + " calls itself");
-    return nullptr;
-  }
-  llvm::SmallVector<const LeftSide *> sides;
+  Inlining inlining{callee, call, caller, at(call.range(), caller)};
   if (auto *tuple = llvm::dyn_cast<TupleEquationStmt>(stmt))
     for (const LeftSide &lhs : tuple->lhs)
-      sides.push_back(&lhs);
+      inlining.sides.push_back(&lhs);
   else
-    sides.push_back(&llvm::cast<EquationStmt>(stmt)->lhs);
-  if (call.hasRanks() || call.resultRank) {
-    error(range, "cascade " + name + " takes no ranks in brackets");
+    inlining.sides.push_back(&llvm::cast<EquationStmt>(stmt)->lhs);
+  const RankList &lead = pending.view.lead;
+  if (!checkCall(inlining) || !findSpans(inlining, lead))
     return nullptr;
-  }
-  if (sides.size() != callee.outputs.size()) {
-    error(range, "cascade " + name + " has " + Twine(callee.outputs.size()) +
-                     " outputs, not " + Twine(sides.size()));
-    return nullptr;
-  }
-  size_t least = callee.inputs.size();
-  while (least > 0 && callee.inputs[least - 1].defaultValue)
-    --least;
-  if (!checkArguments(call, least, callee.inputs.size(), caller))
-    return nullptr;
-
-  // The space around the call: what the left sides span.
-  llvm::SmallVector<RankList> spans;
-  RankList all = pending.view.lead;
-  for (const LeftSide *lhs : sides) {
-    const Entity *entity = caller->find(lhs->tensor.name);
-    if (!entity || entity->kind != Entity::Kind::View ||
-        entity->view.tensor->poisoned)
-      return nullptr;
-    spans.push_back(entity->view.own);
-    for (const Rank *rank : entity->view.own)
-      if (!llvm::is_contained(all, rank))
-        all.push_back(rank);
-  }
-  Scope *scope = &scopes.emplace_back();
+  Scope *scope = inlining.scope = &scopes.emplace_back();
   scope->decls = home;
   scope->site = caller->site;
   scope->owner = current;
   scope->calls = caller->calls;
   scope->calls.push_back(&callee);
-  llvm::DenseSet<const Rank *> taken;
   bool good = true;
   for (auto [i, formal] : llvm::enumerate(callee.inputs))
-    good &= bindFormal(formal, call, i, scope, caller, plainEnv(all), taken);
-  if (!good)
+    good &= bindFormal(inlining, formal, i);
+  if (!good || !bindOutputs(inlining) || !checkAmbient(inlining, lead))
     return nullptr;
-  // Ranks of outputs that no argument brings come from the left side.
-  for (auto [port, span] : llvm::zip(callee.outputs, spans)) {
-    scope->outputTypes[port.name.name] = port.type.type;
-    if (span.size() < port.axes.size()) {
-      error(range, "output " + port.name.name + " of cascade " + name +
-                       " has " + Twine(port.axes.size()) +
-                       " ranks, the left side " + Twine(span.size()));
-      return nullptr;
-    }
-    for (auto [axis, rank] :
-         llvm::zip(port.axes, ArrayRef(span).take_back(port.axes.size())))
-      if (!scope->find(axis.rank.name) &&
-          !bindAxis(axis, rank, scope, taken, range))
-        return nullptr;
-  }
-  // Ambient ranks stand on every left side.
-  for (auto [i, formal] : llvm::enumerate(callee.inputs)) {
-    auto it = scope->ambient.find(formal.name.name);
-    if (it == scope->ambient.end() || i >= call.args.size())
-      continue;
-    for (const Rank *rank : it->second)
-      for (auto [lhs, span] : llvm::zip(sides, spans))
-        if (!llvm::is_contained(span, rank) &&
-            !llvm::is_contained(pending.view.lead, rank)) {
-          error(at(lhs->range, caller),
-                "rank " + Twine(rank->name) + " of the argument " +
-                    source(call.args[i]->range()) +
-                    " is ambient and missing on the left of " +
-                    lhs->tensor.name);
-          return nullptr;
-        }
-  }
-  llvm::SmallVector<const Relation *> relations;
-  for (const Relation &relation : callee.relations)
-    relations.push_back(&relation);
-  for (const Stmt *inner : callee.body)
-    if (auto *ranks = llvm::dyn_cast<RankStmt>(inner))
-      for (const Relation &relation : ranks->relations)
-        relations.push_back(&relation);
-  for (const Relation *relation : relations)
-    inlineRelation(*relation, scope, range);
-  for (ArrayRef<Port> ports : {callee.inputs, callee.outputs})
-    for (const Port &port : ports)
-      for (auto [i, axis] : llvm::enumerate(port.axes))
-        if (axis.extent)
-          stateExtent(const_cast<Rank *>(resolveRank(axis.rank, scope)),
-                      evalExtent(*axis.extent, scope, axis.rank.name),
-                      (port.name.name + " axis " + Twine(i)).str(), range);
-  for (const Relation *relation : relations)
-    stateRelation(*relation, scope);
-  solveExtents(true);
-  declareBody(callee.body, scope, plainEnv(all));
+  inlineRanks(inlining);
+  declareBody(callee.body, scope, inlining.around);
   for (const Port &port : callee.outputs) {
     const Entity *entity = scope->find(port.name.name);
     if (!entity || entity->kind != Entity::Kind::View) {
-      error(range, "output " + port.name.name + " of cascade " + name +
-                       " has no equation");
+      error(inlining.range, "output " + port.name.name + " of cascade " +
+                                callee.name().name + " has no equation");
       result.outputs.clear();
       return nullptr;
     }

@@ -53,13 +53,19 @@ Rank *Sema::declareRank(Scope *scope, const Ident &ident) {
       known && known->kind == Entity::Kind::Ranks)
     return const_cast<Rank *>(known->ranks.front());
   Rank *rank = model.addRank(ident.name, at(ident.range, scope));
-  Entity entity;
-  entity.kind = Entity::Kind::Ranks;
-  entity.ranks = {rank};
-  entity.range = ident.range;
-  if (!declare(scope, ident.name, entity))
+  if (!declareRanks(scope, ident, rank))
     rank->extent = terms.integer(1);
   return rank;
+}
+
+/// The name stands for ranks that there are.
+bool Sema::declareRanks(Scope *scope, const Ident &ident,
+                        llvm::ArrayRef<const Rank *> ranks) {
+  Entity entity;
+  entity.kind = Entity::Kind::Ranks;
+  entity.ranks.assign(ranks.begin(), ranks.end());
+  entity.range = ident.range;
+  return declare(scope, ident.name, entity);
 }
 
 //===----------------------------------------------------------------------===//
