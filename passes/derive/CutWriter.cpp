@@ -5,7 +5,6 @@
 // (`<rank>_extent`).
 #include "passes/derive/CutWriter.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 using namespace attn;
@@ -268,11 +267,10 @@ bool CutWriter::isKnown(StringAttr name) {
                       [&](StringAttr other) { return isKnown(other); });
 }
 
-LogicalResult CutWriter::settleRanks() {
-  MLIRContext *ctx = original.getContext();
-  OpBuilder b(ctx);
-  // An extent that is nobody's any more is given.
-  llvm::MapVector<StringAttr, Value> given;
+/// An extent that is nobody's any more is given.
+void CutWriter::giveExtents() {
+  OpBuilder b(original.getContext());
+  llvm::DenseMap<StringAttr, Value> given;
   SmallVector<ExtentOp> extents;
   cascade.walk([&](ExtentOp op) { extents.push_back(op); });
   for (ExtentOp op : extents) {
@@ -289,6 +287,10 @@ LogicalResult CutWriter::settleRanks() {
             .getResult());
     op.erase();
   }
+}
+
+/// Ranks that the cascade's definitions name.
+llvm::SetVector<StringAttr> CutWriter::usedRanks() {
   llvm::SetVector<StringAttr> used;
   auto useType = [&](Type type) {
     if (auto tensor = dyn_cast<NamedTensorType>(type))
@@ -310,15 +312,24 @@ LogicalResult CutWriter::settleRanks() {
           if (auto extent = dyn_cast<ExtentAttr>(index))
             used.insert_range(extent.getRanks());
   });
-  // What depends on the cut rank differs in a piece: inputs say it.
-  auto isFreed = [&](RankAttr declared) {
-    if (!isOnInput(declared.getName()) || !declared.getExtent())
-      return false;
-    bool isOfPiece = declared.getName() == rank && !isRelated();
-    return isOfPiece ||
-           llvm::any_of(declared.getExtent().getRanks(),
-                        [&](StringAttr other) { return !isKnown(other); });
-  };
+  return used;
+}
+
+/// What depends on the cut rank differs in a piece: inputs say it.
+bool CutWriter::isFreed(RankAttr declared) {
+  if (!isOnInput(declared.getName()) || !declared.getExtent())
+    return false;
+  bool isPiece = declared.getName() == rank && !isRelated();
+  return isPiece ||
+         llvm::any_of(declared.getExtent().getRanks(),
+                      [&](StringAttr other) { return !isKnown(other); });
+}
+
+/// Declares the ranks that are used, and those that their extents are made of.
+LogicalResult CutWriter::settleRanks() {
+  MLIRContext *ctx = original.getContext();
+  giveExtents();
+  llvm::SetVector<StringAttr> used = usedRanks();
   for (size_t i = 0; i < used.size(); ++i) {
     RankAttr declared = original.findRank(used[i]);
     if (!declared)
@@ -350,8 +361,8 @@ LogicalResult CutWriter::settleRanks() {
         llvm::all_of(parts, [&](StringAttr p) { return used.contains(p); }))
       relations.push_back(relation);
   }
-  cascade.setRanksAttr(b.getArrayAttr(ranks));
-  cascade.setRelationsAttr(b.getArrayAttr(relations));
+  cascade.setRanksAttr(ArrayAttr::get(ctx, ranks));
+  cascade.setRelationsAttr(ArrayAttr::get(ctx, relations));
   return success();
 }
 

@@ -3,6 +3,7 @@
 #define ATTN_PASSES_DERIVE_CUTWRITER_H
 
 #include "passes/Expr.h"
+#include "llvm/ADT/SetVector.h"
 
 namespace attn {
 
@@ -36,6 +37,9 @@ private:
   mlir::Value begin(mlir::StringAttr rank, ExprBuilder &e);
   void distrust(mlir::Block &block, unsigned position);
   void dropInputs();
+  void giveExtents();
+  llvm::SetVector<mlir::StringAttr> usedRanks();
+  bool isFreed(RankAttr declared);
   mlir::LogicalResult settleRanks();
   bool isOnInput(mlir::StringAttr rank);
   bool isKnown(mlir::StringAttr rank);

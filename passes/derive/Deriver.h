@@ -32,6 +32,10 @@ private:
   void partition();
   void reduce(EinsumOp op);
   void accumulate(EinsumOp op, const Form &form, Factors kept);
+  void leaveOut(EinsumOp op, const Form &form, Factors kept);
+  mlir::Value tilePart(EinsumOp op, const Form &form, llvm::StringRef own);
+  mlir::Value carried(ExprBuilder &e, const Form &form, Factors kept,
+                      Coordinates &at);
   mlir::Value finish(EinsumOp op);
 
   mlir::Value pointTile(EinsumOp op);

@@ -139,14 +139,9 @@ void Deriver::reduce(EinsumOp op) {
   }
 }
 
-/// This step's part of a sum that keeps some factors, then the recurrence.
-void Deriver::accumulate(EinsumOp op, const Form &form, Factors kept) {
-  Value yield = op.getMapYield().getOperand(0);
-  Reduce kind = *op.builtinReduce();
-  Factors all = (1u << form.shifts.size()) - 1;
-  std::string own = nameOf(op);
-  if (kept != all)
-    own += ".moment" + std::to_string(llvm::popcount(kept));
+/// What stands for the factors that a sum leaves out: of a square of which one
+/// is kept, its root; else a 1 where the factor is present.
+void Deriver::leaveOut(EinsumOp op, const Form &form, Factors kept) {
   leftOut.clear();
   halved = {};
   for (auto [i, shift] : llvm::enumerate(form.shifts)) {
@@ -160,86 +155,98 @@ void Deriver::accumulate(EinsumOp op, const Form &form, Factors kept) {
     else
       leftOut[shift.value] = ones(op, shift.value, nameOf(op, ".one"));
   }
+}
 
-  EinsumSpec part;
-  std::string name = own + ".tile";
-  part.name = name;
-  part.space = with(op.getSpace(), {n1});
-  part.reduced = {n0};
-  part.monoid = op.getMonoidAttr();
-  part.element = computeType(op);
+/// This step's part of a sum called `own`.
+Value Deriver::tilePart(EinsumOp op, const Form &form, StringRef own) {
+  Value yield = op.getMapYield().getOperand(0);
   // A count of what moves asks for presence alone.
-  bool isCount = kind == Reduce::count && form.kind != Form::Free;
+  bool isCount = op.builtinReduce() == Reduce::count && form.kind != Form::Free;
   // What is summed is a map of its own unless it is a plain product: other
   // reductions of the stream often need the same.
   auto summand = [&](ExprBuilder &e, Coordinates &at) {
     at[stream.rank] = wholeCoordinate(e, at);
-    Value value;
-    if (isCount) {
-      value = presence(e, op, yield, at);
-      if (!value)
-        value = e.boolean(true);
-    } else {
-      value = rebuild(e, op, yield, at);
-    }
-    return e.where(value, inside(e, at));
+    Value value =
+        isCount ? presence(e, op, yield, at) : rebuild(e, op, yield, at);
+    return e.where(value ? value : e.boolean(true), inside(e, at));
   };
   Value map;
   if (!isPlainProduct(yield) && !isCount) {
-    std::string mapName = own + ".map";
+    std::string name = (own + ".map").str();
     Type element =
         isa<FloatType>(yield.getType()) ? computeReal(op) : yield.getType();
-    EinsumSpec spec{mapName, with(op.getSpace(), {n1, n0}), {}, {}, element};
+    EinsumSpec spec{name, with(op.getSpace(), {n1, n0}), {}, {}, element};
     map = buildEinsum(b, op.getLoc(), spec, summand).getResult(0);
   }
-  Value tile =
-      buildEinsum(
-          b, op.getLoc(), part,
-          [&](ExprBuilder &e, Coordinates &at) {
-            return map ? e.read(map, at) : summand(e, at);
-          },
-          [&](ExprBuilder &e, Coordinates &) { return e.boolean(true); })
-          .getResult(0);
+  std::string name = (own + ".tile").str();
+  EinsumSpec part{name,
+                  with(op.getSpace(), {n1}),
+                  {n0},
+                  op.getMonoidAttr(),
+                  computeType(op)};
+  return buildEinsum(
+             b, op.getLoc(), part,
+             [&](ExprBuilder &e, Coordinates &at) {
+               return map ? e.read(map, at) : summand(e, at);
+             },
+             [&](ExprBuilder &e, Coordinates &) { return e.boolean(true); })
+      .getResult(0);
+}
+
+/// The state of the step before as it has to be now: moved by the sums that
+/// lack factors of this one, then repaired.
+Value Deriver::carried(ExprBuilder &e, const Form &form, Factors kept,
+                       Coordinates &at) {
+  Coordinates earlier = at;
+  earlier[n1] = e.map(Fn::sub, {at[n1], e.integer(1)});
+  Value before = e.read(sums[kept], earlier);
+  if (form.kind == Form::Shift)
+    before = e.map(Fn::add, {before, e.read(moves[0], at)});
+  for (Factors other = 0; other < kept; ++other) {
+    if ((other & kept) != other)
+      continue;
+    Value moved = e.read(sums[other], earlier);
+    for (auto [i, distance] : llvm::enumerate(moves))
+      if ((kept & ~other) & (1u << i))
+        moved = e.map(Fn::mul, {moved, e.read(distance, at)});
+    before = e.map(Fn::add, {before, moved});
+  }
+  return factor ? e.map(Fn::mul, {before, e.read(factor, at)}) : before;
+}
+
+/// A sum that keeps some factors: this step's part, then the recurrence.
+void Deriver::accumulate(EinsumOp op, const Form &form, Factors kept) {
+  Reduce kind = *op.builtinReduce();
+  bool isWhole = kept == (1u << form.shifts.size()) - 1;
+  std::string own = nameOf(op);
+  if (!isWhole)
+    own += ".moment" + std::to_string(llvm::popcount(kept));
+  leaveOut(op, form, kept);
+  Value tile = tilePart(op, form, own);
   leftOut.clear();
   halved = {};
 
   // The recurrence reads itself: built on a placeholder, then closed.
-  Ranks space = with(op.getSpace(), {});
-  Ranks ranks = space;
-  ranks.push_back(n1);
-  auto type = NamedTensorType::get(b.getContext(), ranks, part.element);
+  Ranks space = with(op.getSpace(), {}), ranks = with(op.getSpace(), {n1});
+  Type element = computeType(op);
+  auto type = NamedTensorType::get(b.getContext(), ranks, element);
   auto placeholder =
       UnrealizedConversionCastOp::create(b, op.getLoc(), type, ValueRange{});
-  sums[kept] = placeholder.getResult(0);
-  if (kept == all)
-    running[op.getResult(0)] = placeholder.getResult(0);
-  auto identity = identityOf(kind, scalarTypeOf(part.element));
-  Value state = recurrence(
-      own, space, part.element, identity, [&](ExprBuilder &e, Coordinates &at) {
-        Coordinates earlier = at;
-        earlier[n1] = e.map(Fn::sub, {at[n1], e.integer(1)});
-        Value before = e.read(sums[kept], earlier);
-        if (form.kind == Form::Shift)
-          before = e.map(Fn::add, {before, e.read(moves[0], at)});
-        // Sums that lack factors of this one move it.
-        for (Factors other = 0; other < kept; ++other) {
-          if ((other & kept) != other)
-            continue;
-          Value moved = e.read(sums[other], earlier);
-          for (auto [i, distance] : llvm::enumerate(moves))
-            if ((kept & ~other) & (1u << i))
-              moved = e.map(Fn::mul, {moved, e.read(distance, at)});
-          before = e.map(Fn::add, {before, moved});
-        }
-        if (factor)
-          before = e.map(Fn::mul, {before, e.read(factor, at)});
-        return e.map(*combinerOf(kind), {before, e.read(tile, at)});
-      });
+  auto set = [&](Value state) {
+    sums[kept] = state;
+    if (isWhole)
+      running[op.getResult(0)] = state;
+  };
+  set(placeholder.getResult(0));
+  Value state =
+      recurrence(own, space, element, identityOf(kind, scalarTypeOf(element)),
+                 [&](ExprBuilder &e, Coordinates &at) {
+                   Value before = carried(e, form, kept, at);
+                   return e.map(*combinerOf(kind), {before, e.read(tile, at)});
+                 });
   placeholder.getResult(0).replaceAllUsesWith(state);
   placeholder.erase();
-  sums[kept] = state;
-  if (kept == all)
-    running[op.getResult(0)] = state;
+  set(state);
 }
 
 void Deriver::run() {
