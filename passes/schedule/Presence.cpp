@@ -76,7 +76,8 @@ std::string PresenceConditions::text(Value value) {
   llvm::raw_string_ostream os(result);
   Operation *def = value.getDefiningOp();
   if (!def || isa<NamedTensorType>(value.getType())) {
-    os << '%' << value.getAsOpaquePointer();
+    // Texts are in order where they are applied: a number, no address.
+    os << '%' << numbers.try_emplace(value, numbers.size()).first->second;
     return result;
   }
   os << def->getName();

@@ -66,6 +66,7 @@ private:
   const KernelRanks &ranks;
   std::map<const void *, Texts> cache;
   std::map<std::string, mlir::Value> sources;
+  llvm::DenseMap<mlir::Value, unsigned> numbers; // of tensors, as they are met
 };
 
 /// True if the guard is missing or yields the constant true.
