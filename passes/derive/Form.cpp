@@ -110,6 +110,20 @@ static bool isZeroWherePresent(Value tensor) {
           integer.getValue().isZero());
 }
 
+/// A late tensor is read on the way to a point.
+bool FormAnalysis::readsLate(EinsumOp point) {
+  llvm::SetVector<Operation *> work;
+  work.insert(point);
+  bool found = false;
+  for (size_t i = 0; i < work.size() && !found; ++i)
+    work[i]->walk([&](ReadOp read) {
+      found |= tensors.isLate(read.getTensor());
+      if (EinsumOp other = tensors.pointOf(read.getTensor()))
+        work.insert(other);
+    });
+  return found;
+}
+
 Form FormAnalysis::compute(Value value) {
   Operation *op = value.getDefiningOp();
   if (!op)
@@ -121,6 +135,9 @@ Form FormAnalysis::compute(Value value) {
     if (tensors.isLate(read.getTensor()))
       return {Form::Late, {{1.0, read.getTensor()}}, {}, {}, {}, {}};
     if (EinsumOp point = tensors.pointOf(read.getTensor())) {
+      if (point->hasAttr("attn.scc")) // it would be asked for itself
+        return readsLate(point) ? Form::other("a recurrence of statistics")
+                                : Form();
       // A reduction inside of a point must not mix late values.
       const Form &form = of(point.getMapYield().getOperand(0));
       if (point.isReduction() && form.hasLate())

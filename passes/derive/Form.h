@@ -91,6 +91,7 @@ public:
   Form ofSummand(mlir::Value value);
 
 private:
+  bool readsLate(EinsumOp point);
   Form compute(mlir::Value value);
   Form computeMap(MapOp map);
   Form product(const Form &a, mlir::Value x, const Form &b, mlir::Value y);
