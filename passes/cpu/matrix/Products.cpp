@@ -117,20 +117,27 @@ MatrixStream::Left MatrixStream::left(const MatrixProduct &p, Value step,
           panel.flagAddress(b, memory, number, extent)};
 }
 
+void MatrixStream::storeWaiting(ArrayRef<Value> waiting) {
+  for (int i = 0; i < 2; ++i)
+    amx::store(b, waiting[i], waiting[2 + i], waiting[4]);
+}
+
+/// Zeros to the line of zeros.
+MatrixStream::Values MatrixStream::noneWaiting() {
+  Value zeros = place(layout.zeros), tile = amx::load(b, zeros, b.i64(0));
+  return {tile, tile, zeros, zeros, b.i64(0)};
+}
+
 void MatrixStream::quads(const MatrixProduct &p,
                          function_ref<Value(int, Value)> a, Value aStride,
-                         Value right, ArrayRef<Value> start, Value firstQuad,
-                         Values &carried, Slice slice, ArrayRef<Value> to) {
-  Values all(start);
-  llvm::append_range(all, carried);
+                         Value right, function_ref<Value(int)> start,
+                         Value firstQuad, Values &carried, Slice slice,
+                         ArrayRef<Value> to) {
   Value stride = b.i64(roles.lanes * 4);
   SmallVector<Term> terms = termsOf(p.pieces);
-  auto store = [&](ArrayRef<Value> sums, int first) {
-    for (int i = first; i < first + 2; ++i)
-      amx::store(b, sums[i], to[i], stride);
-  };
-  auto quad = [&](Value k, ValueRange in, bool isLast) {
-    Values sums(in.take_front(4)), rest(in.drop_front(4));
+  // `upper` comes before the sums of the lower half are there.
+  auto quad = [&](Value k, Values sums, Values rest, function_ref<void()> upper,
+                  function_ref<void(Values &)> lower) {
     Value number = b.add(firstQuad, k);
     Value from = b.gep(b.getI8Type(), right,
                        b.mul(k, b.i64(amx::tileRows * roles.lanes * 4)));
@@ -139,6 +146,8 @@ void MatrixStream::quads(const MatrixProduct &p,
     int64_t rightPiece = -1, part = 0;
     for (Term term : terms) {
       for (int half = 0; half < 2; ++half) {
+        if (part == 1)
+          lower(sums);
         Value at =
             b.gep(b.getI8Type(), rows[half], term.left * Panels::pieceBytes);
         Value x = amx::load(b, at, aStride, /*once=*/true);
@@ -150,29 +159,51 @@ void MatrixStream::quads(const MatrixProduct &p,
         }
         sums[2 * half] = amx::multiply(b, sums[2 * half], x, y0);
         sums[2 * half + 1] = amx::multiply(b, sums[2 * half + 1], x, y1);
-        // Half of the sums are stored beside rows.
-        if (isLast && part + 1 == partsOf(p))
-          store(sums, 0);
+        if (part == 0)
+          upper();
         rest = slice.emit(number, part++, rest);
       }
     }
-    if (isLast)
-      store(sums, 2);
     sums.append(rest);
     return sums;
   };
-  int64_t count = p.depth / amx::tileDepth;
-  Value last = b.i64(slice.isLong ? count : count - 1);
-  all = t.loop(b.i64(0), last, 1, all, [&](Value k, ValueRange in) {
-    return quad(k, in, /*isLast=*/false);
-  });
+  auto nothing = [] {};
+  auto none = [](Values &) {};
+  auto loop = [&](int64_t first, Values all) {
+    return t.loop(b.i64(first), b.i64(p.depth / amx::tileDepth), 1, all,
+                  [&](Value k, ValueRange in) {
+                    return quad(k, in.take_front(4), in.drop_front(4), nothing,
+                                none);
+                  });
+  };
+  auto store = [&](ArrayRef<Value> sums, int first, int last) {
+    for (int i = first; i < last; ++i)
+      amx::store(b, sums[i], to[i], stride);
+  };
+  Values all;
   if (slice.isLong) {
-    store(all, 0);
-    store(all, 2);
-  } else {
-    all = quad(last, all, /*isLast=*/true);
+    for (int i = 0; i < 4; ++i)
+      all.push_back(start(i));
+    llvm::append_range(all, carried);
+    all = loop(0, all);
+    store(all, 0, 4);
+    carried.assign(all.begin() + 4, all.end());
+    return;
   }
-  carried.assign(all.begin() + 4, all.end());
+  Values waiting(ArrayRef(carried).take_front(numWaiting)), sums(4);
+  for (int i = 0; i < 2; ++i)
+    sums[i] = start(i);
+  all = quad(
+      b.i64(0), sums, Values(ArrayRef(carried).drop_front(numWaiting)),
+      [&] { storeWaiting(waiting); },
+      [&](Values &sums) {
+        for (int i = 2; i < 4; ++i)
+          sums[i] = start(i);
+      });
+  all = loop(1, all);
+  store(all, 0, 2);
+  carried = {all[2], all[3], to[2], to[3], stride};
+  carried.append(all.begin() + 4, all.end());
 }
 
 /// Pointers to the 2 x 2 tiles of f32 from row `row` on.
@@ -200,9 +231,10 @@ MatrixStream::Values MatrixStream::early(const MatrixProduct &p, Value low,
   int64_t depthTiles = p.depth / amx::tileDepth;
   return t.loop(
       b.i64(0), b.i64(count), 1, carried, [&](Value i, ValueRange in) {
-        Values rest(in), zeros;
-        for (int i = 0; i < 4; ++i) // cheaper than zeroing a tile
-          zeros.push_back(amx::load(b, place(layout.zeros), b.i64(0)));
+        Values rest(in);
+        auto zero = [&](int) { // cheaper than zeroing a tile
+          return amx::load(b, place(layout.zeros), b.i64(0));
+        };
         Value block = b.add(low, i);
         Source x = from(block);
         auto a = [&](int half, Value k) {
@@ -212,7 +244,7 @@ MatrixStream::Values MatrixStream::early(const MatrixProduct &p, Value low,
           return b.gep(b.getI8Type(), x.pointer,
                        b.add(row, b.mul(k, b.i64(64))));
         };
-        quads(p, a, x.stride, x.right, zeros, b.mul(i, b.i64(depthTiles)), rest,
+        quads(p, a, x.stride, x.right, zero, b.mul(i, b.i64(depthTiles)), rest,
               slice, corners(b, to(block), b.i64(0), roles.lanes));
         return rest;
       });
@@ -280,15 +312,15 @@ MatrixStream::Values MatrixStream::late(const MatrixProduct &p, Value low,
   int64_t depthTiles = p.depth / amx::tileDepth;
   return t.loop(
       b.i64(0), b.i64(count), 1, carried, [&](Value i, ValueRange in) {
-        Values rest(in), start;
+        Values rest(in);
         Value block = b.add(low, i);
         SmallVector<Value> places =
             corners(b, to, b.mul(block, b.i64(32)), roles.lanes);
-        for (Value pointer : places)
-          start.push_back(isFirst
-                              ? amx::load(b, b.select(isFirst, zeros, pointer),
-                                          b.select(isFirst, b.i64(0), stride))
-                              : amx::load(b, pointer, stride));
+        auto start = [&](int i) {
+          return isFirst ? amx::load(b, b.select(isFirst, zeros, places[i]),
+                                     b.select(isFirst, b.i64(0), stride))
+                         : amx::load(b, places[i], stride);
+        };
         auto a = [&](int half, Value k) {
           return tileAt(b, p, left.pointer, block, half, k);
         };

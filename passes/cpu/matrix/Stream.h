@@ -53,12 +53,17 @@ private:
     Value flag;            // of a block: i8, something is not finite
   };
   /// Code beside a product, after each part of a quad. Long code has no second
-  /// copy between the stores of a block's sums.
+  /// copy. What is carried through other code starts with the sums of the lower
+  /// half of a block: they are stored beside the next block, for a store that
+  /// waits for its products keeps the next ones from starting.
   struct Slice {
     llvm::function_ref<Values(Value quad, int64_t part, Values)> emit;
     bool isLong;
   };
   static Values none(Value, int64_t, Values values) { return values; }
+  static constexpr size_t numWaiting = 5; // two tiles, their places, the stride
+  Values noneWaiting();
+  void storeWaiting(llvm::ArrayRef<Value> waiting);
   static Slice nothing() { return {none, /*isLong=*/true}; }
 
   /// The stream's range, at least empty.
@@ -151,7 +156,7 @@ private:
   /// One block of 2 x 2 tiles over `depth` tiles; the sums go to `to`.
   /// `a`: the first piece of a half of the rows.
   void quads(const MatrixProduct &p, llvm::function_ref<Value(int, Value)> a,
-             Value aStride, Value right, llvm::ArrayRef<Value> start,
+             Value aStride, Value right, llvm::function_ref<Value(int)> start,
              Value firstQuad, Values &carried, Slice slice,
              llvm::ArrayRef<Value> to);
   void correct(const MatrixProduct &p, const Left &left, Value right,
