@@ -10,8 +10,8 @@ using namespace attn;
 using namespace attn::cpu;
 using arith::CmpFPredicate;
 
-/// x of an exponential 2^x, as emitExp2 makes it.
-static Value exponentOf(Value value) {
+/// As emitFastMath makes it.
+Value cpu::exponentOf(Value value) {
   auto call = value.getDefiningOp<LLVM::CallIntrinsicOp>();
   if (!call || !call.getIntrin().starts_with("llvm.x86.avx512.mask.scalef"))
     return {};

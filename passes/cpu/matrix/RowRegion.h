@@ -26,6 +26,8 @@ private:
   bool coarse, fused;
 };
 
+/// x, if `value` is 2^x.
+mlir::Value exponentOf(mlir::Value value);
 /// Is `value` 0 where `present` is false? `isAbove`: the value is never -inf.
 bool isZeroWhenAbsent(mlir::Value value, mlir::Value present,
                       llvm::function_ref<bool(mlir::Value)> isAbove);

@@ -2,6 +2,7 @@
 #include "passes/cpu/matrix/Rows.h"
 #include "mlir/IR/Matchers.h"
 #include "passes/cpu/matrix/Pieces.h"
+#include "passes/cpu/matrix/Powers.h"
 #include "passes/cpu/matrix/RowRegion.h"
 #include "passes/cpu/tile/Absence.h"
 #include "passes/cpu/tile/Accumulate.h"
@@ -198,6 +199,7 @@ RowPhase::Values RowPhase::begin() {
     rowAt[0] = b.i64(0);
     for (tile::EinsumOp op : phase.reductions)
       forms.push_back(formOf(op));
+    powers = arePowers();
   });
   Values sums;
   for (auto [form, reduction] : llvm::zip(forms, phase.reductions)) {
@@ -212,6 +214,8 @@ RowPhase::Values RowPhase::begin() {
         sums.push_back(identityVector(b, op, type));
     }
   }
+  if (powers)
+    sums.append(vectors, startOfSeen(b, t.vectorOf(b.getI32Type())));
   return sums;
 }
 
@@ -280,12 +284,43 @@ Value RowPhase::combine(tile::EinsumOp op, Value sum, const Scalar &point) {
 /// A zero of its own says that a point is absent.
 constexpr double absentFactor = -0.0;
 
-void RowPhase::storeFactors(const MatrixProduct &p, Value even, Value odd,
-                            Value place, Value pair, int64_t vector) {
+void RowPhase::storeWords(const MatrixProduct &p, ArrayRef<Value> pieces,
+                          Value place, Value pair, int64_t vector) {
   Value at = b.add(b.mul(pair, b.i64(roles.lanes)), b.i64(vector * t.lanes()));
-  for (Value words : packPair(b, even, odd, p.pieces)) {
+  for (Value words : pieces) {
     t.store(words, place, at);
     at = b.add(at, b.i64(roles.rightPieceBytes(p) / 4));
+  }
+}
+
+/// On trial: are all factors 2^x, the same, and their sums looked at?
+bool RowPhase::arePowers() {
+  if (!fused || !full || !roles.isCoarse || phase.factors.empty())
+    return false;
+  Value right = phase.factors[0]->right;
+  Scalar point = element(right, 0, 0);
+  Value present = simplifiedFlag(b.both(point.present, {}));
+  auto isAbove = [&](Value value) { return above.contains(value); };
+  return exponentOf(point.value) &&
+         (!present || isZeroWhenAbsent(point.value, present, isAbove)) &&
+         llvm::all_of(phase.factors, [&](const MatrixProduct *p) {
+           return p->pieces == 1 && p->right == right;
+         });
+}
+
+/// The rows' factors, and what they are for others.
+void RowPhase::emitPowers(Value pair, int64_t vector, Value &seen) {
+  Value right = phase.factors[0]->right, x[2];
+  for (int64_t row = 0; row < 2; ++row)
+    x[row] = exponentOf(element(right, row, vector).value);
+  PowerPair powers = emitPowerPair(b, x[0], x[1], seen);
+  for (auto [place, product] : llvm::zip(factorAt, phase.factors))
+    storeWords(*product, powers.words, place, pair, vector);
+  Value values[2] = {powers.even, powers.odd};
+  for (int64_t row = 0; row < 2; ++row) {
+    Scalar &point = known[keyOf(right, row, vector)];
+    point.value = values[row];
+    point.present = {};
   }
 }
 
@@ -310,7 +345,7 @@ void RowPhase::enter(Value pair) {
   rowAt[1] = b.add(rowAt[0], b.i64(1));
 }
 
-void RowPhase::emit(Value pair, int64_t vector, MutableArrayRef<Value> sums) {
+void RowPhase::emitFactors(Value pair, int64_t vector) {
   auto isAbove = [&](Value value) { return above.contains(value); };
   for (auto [place, product] : llvm::zip(factorAt, phase.factors)) {
     Value values[2];
@@ -323,8 +358,16 @@ void RowPhase::emit(Value pair, int64_t vector, MutableArrayRef<Value> sums) {
       values[row] =
           free ? x : b.select(present, x, b.real(x.getType(), absentFactor));
     }
-    storeFactors(*product, values[0], values[1], place, pair, vector);
+    storeWords(*product, packPair(b, values[0], values[1], product->pieces),
+               place, pair, vector);
   }
+}
+
+void RowPhase::emit(Value pair, int64_t vector, MutableArrayRef<Value> sums) {
+  if (powers)
+    emitPowers(pair, vector, sums[sums.size() - vectors + vector]);
+  else
+    emitFactors(pair, vector);
   for (auto [number, op] : llvm::enumerate(phase.reductions)) {
     Value &sum = sums[number * vectors + vector];
     sum = combinePair(op, forms[number], sum, vector);
@@ -335,7 +378,8 @@ void RowPhase::absentPair(Value pair) {
   Value none = b.real(t.vectorOf(b.getF32Type()), absentFactor);
   for (auto [place, product] : llvm::zip(factorAt, phase.factors))
     for (int64_t vector = 0; vector < vectors; ++vector)
-      storeFactors(*product, none, none, place, pair, vector);
+      storeWords(*product, packPair(b, none, none, product->pieces), place,
+                 pair, vector);
 }
 
 int64_t RowPhase::sizeOfPair(Values sums) {
@@ -369,6 +413,8 @@ void RowPhase::end(Values sums) {
         if (start)
           sum = b.max(sum, start);
       }
+      if (powers && getElementTypeOrSelf(sum.getType()).isF32())
+        sum = markedBySeen(b, sum, sums[sums.size() - vectors + vector]);
       if (getElementTypeOrSelf(sum.getType()).isInteger(1))
         sum = arith::ExtUIOp::create(b, t.vectorOf(b.getI8Type()), sum);
       t.store(sum, result.base, b.i64(vector * t.lanes()));

@@ -20,7 +20,8 @@ public:
   /// `factor` is where the pairs of rows of a late product's factor go.
   using Place = std::function<Value(const MatrixProduct &)>;
 
-  /// `full`: i1 or null, as in TileRegion; `fused`: as in RowRegion.
+  /// `full`: i1 or null, as in TileRegion; `fused`: as in RowRegion, and
+  /// somebody looks whether sums are finite.
   RowPhase(TileLowering &t, const MatrixRoles &roles,
            const MatrixRoles::Phase &phase, Value full, bool fused,
            Place factor);
@@ -74,8 +75,11 @@ private:
   void share(Value tile);
   void enter(Value pair);
   void emit(Value pair, int64_t vector, llvm::MutableArrayRef<Value> sums);
-  void storeFactors(const MatrixProduct &p, Value even, Value odd, Value place,
-                    Value pair, int64_t vector);
+  void emitFactors(Value pair, int64_t vector);
+  bool arePowers();
+  void emitPowers(Value pair, int64_t vector, Value &seen);
+  void storeWords(const MatrixProduct &p, mlir::ArrayRef<Value> pieces,
+                  Value place, Value pair, int64_t vector);
   Value combine(tile::EinsumOp op, Value sum, const Scalar &point);
   Value combinePair(tile::EinsumOp op, const Carried &form, Value sum,
                     int64_t vector);
@@ -86,6 +90,7 @@ private:
   const MatrixRoles::Phase &phase;
   Value full;
   bool fused;
+  bool powers = false; // factors are 2^x, made in pairs
   Place factor;
   std::map<Key, Scalar> shared, known;
   llvm::DenseSet<Value> above; // values that are never -inf

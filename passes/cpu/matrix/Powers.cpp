@@ -1,0 +1,122 @@
+//===- Powers.cpp - 2^x in bf16, two vectors at a time ----------*- C++ -*-===//
+#include "passes/cpu/matrix/Powers.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace attn;
+using namespace attn::cpu;
+using arith::CmpIPredicate;
+
+// 256 (x + 127) has the bits of the result. Words are 0xffff less that: what is
+// too small for them is then too large, and saturates.
+
+/// Added to a number, its last place is 2^-8: the number in fixed point is what
+/// the sum's bits are more than `magicBits`.
+constexpr double magic = 0x1.8p15;
+constexpr int32_t magicBits = 0x47400000;
+/// x whose word is 0.
+constexpr double largest = 129 - 0x1p-8;
+
+/// By the upper 6 bits of f: what 2^f is more than 1 + f, in places of 2^-8,
+/// with the rounding to one bit less. Least squares of the relative error.
+static SmallVector<int8_t> excess() {
+  SmallVector<int8_t> table;
+  for (int first = 0; first < 256; first += 4) {
+    auto error = [&](int more) {
+      double sum = 0;
+      for (int f = first; f < first + 4; ++f) {
+        int word = (256 + f + more) >> 1;
+        double value = word >= 128 ? word / 128. : (word + 128) / 256.;
+        double relative = value / std::exp2(f / 256.) - 1;
+        sum += relative * relative;
+      }
+      return sum;
+    };
+    int best = 0;
+    for (int more = -32; more < 0; ++more)
+      if (error(more) < error(best))
+        best = more;
+    table.push_back(best);
+  }
+  return table;
+}
+
+/// excess() by the upper 6 bits of 255 - f, of which it is added.
+static Value tableOf(CodeBuilder &b) {
+  SmallVector<int8_t> bytes = excess();
+  std::reverse(bytes.begin(), bytes.end());
+  for (int8_t &x : bytes)
+    x = int8_t(0xff + x);
+  auto type = VectorType::get({64}, b.getI8Type());
+  return b.constant(DenseElementsAttr::get(type, ArrayRef(bytes)));
+}
+
+static Value call(CodeBuilder &b, Type type, StringRef name,
+                  ValueRange operands) {
+  return LLVM::CallIntrinsicOp::create(b, type, b.getStringAttr(name), operands)
+      .getResult(0);
+}
+
+/// magic + largest - x. A constant part of x is rounded to 2^-8, for all points
+/// alike.
+static Value turned(CodeBuilder &b, Value x) {
+  Type type = x.getType();
+  Value base = b.real(type, magic + largest);
+  // x = left * factor - right: one operation.
+  if (auto fma = x.getDefiningOp<math::FmaOp>())
+    if (auto factor = constantReal(fma.getB()))
+      if (auto right = fma.getC().getDefiningOp<arith::NegFOp>())
+        return math::FmaOp::create(b, fma.getA(), b.real(type, -*factor),
+                                   b.add(right.getOperand(), base));
+  return b.sub(base, x);
+}
+
+PowerPair cpu::emitPowerPair(CodeBuilder &b, Value even, Value odd,
+                             Value &seen) {
+  Type reals = even.getType(), ints = b.like(reals, b.getI32Type());
+  Type words = VectorType::get({32}, b.getI16Type()),
+       bytes = VectorType::get({64}, b.getI8Type());
+  auto cast = [&](Type type, Value x) -> Value {
+    return arith::BitcastOp::create(b, type, x);
+  };
+  auto bitsOf = [&](Value x) {
+    Value bits = cast(ints, turned(b, x));
+    // As integers, negative sums and NaN are the largest.
+    seen = arith::MaxUIOp::create(b, seen, bits);
+    return b.sub(bits, b.integer(ints, magicBits));
+  };
+  Value low = bitsOf(even), high = bitsOf(odd);
+  Value packed =
+      call(b, words, "llvm.x86.avx512.packusdw.512", ValueRange{low, high});
+  // Four of the one, four of the other: one and one.
+  SmallVector<int8_t> order;
+  for (int lane = 0; lane < 4; ++lane)
+    for (int8_t i : {0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15})
+      order.push_back(i);
+  Value pairs = cast(
+      words,
+      call(b, bytes, "llvm.x86.avx512.pshuf.b.512",
+           ValueRange{cast(bytes, packed),
+                      b.constant(DenseElementsAttr::get(
+                          llvm::cast<VectorType>(bytes), ArrayRef(order)))}));
+  Value index = arith::ShRUIOp::create(b, pairs, b.integer(words, 2));
+  Value entry = cast(words, call(b, bytes, "llvm.x86.avx512.permvar.qi.512",
+                                 ValueRange{tableOf(b), cast(bytes, index)}));
+  entry = b.bitOr(entry, b.integer(words, int16_t(0xff00)));
+  Value results =
+      arith::ShRUIOp::create(b, b.sub(entry, pairs), b.integer(words, 1));
+  Value both = cast(ints, results);
+  return {both,
+          cast(reals, arith::ShLIOp::create(b, both, b.integer(ints, 16))),
+          cast(reals, b.bitAnd(both, b.integer(ints, int32_t(0xffff0000))))};
+}
+
+Value cpu::startOfSeen(CodeBuilder &b, Type ints) { return b.integer(ints, 0); }
+
+Value cpu::markedBySeen(CodeBuilder &b, Value value, Value seen) {
+  constexpr int32_t infinite = 0x7f800000;
+  Value wrong = arith::CmpIOp::create(b, CmpIPredicate::ugt, seen,
+                                      b.integer(seen.getType(), infinite));
+  return b.select(wrong, b.real(value.getType(), NAN), value);
+}
