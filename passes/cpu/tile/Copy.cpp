@@ -211,14 +211,31 @@ void cpu::transpose(CodeBuilder &b, MutableArrayRef<Value> rows) {
   }
 }
 
+/// Of two vectors of 16 codes of 16 bits, pairs as words.
+static Value interleaved(CodeBuilder &b, Value even, Value odd) {
+  auto halves = VectorType::get({16}, b.getI16Type());
+  SmallVector<int64_t> order;
+  for (int64_t i = 0; i < 16; ++i)
+    order.append({i, 16 + i});
+  Value pairs = vector::ShuffleOp::create(
+      b, vector::BitCastOp::create(b, halves, even),
+      vector::BitCastOp::create(b, halves, odd), order);
+  return vector::BitCastOp::create(b, VectorType::get({16}, b.getI32Type()),
+                                   pairs);
+}
+
 void TileCopy::emitTransposed(ArrayRef<Value> from, ArrayRef<Value> to) {
   size_t last = axes() - 1, along = *inner;
   int64_t lanes = t.lanes();
-  auto split = [&](size_t axis) {
-    Value size = b.bitAnd(b.sub(to[axis], from[axis]), b.i64(-lanes));
-    return b.add(from[axis], size);
+  // Codes of 16 bits are stored in pairs: half as many words to turn.
+  bool inPairs = !isLoad && lanes == 16 &&
+                 rawType(b.target, s.element).getIntOrFloatBitWidth() == 16;
+  int64_t length = inPairs ? 2 * lanes : lanes;
+  auto split = [&](size_t axis, int64_t size) {
+    Value whole = b.bitAnd(b.sub(to[axis], from[axis]), b.i64(-size));
+    return b.add(from[axis], whole);
   };
-  Value middle = split(along), middleLast = split(last);
+  Value middle = split(along, length), middleLast = split(last, lanes);
   // Whole blocks of lanes x lanes: vectors along `along` in the tensor, along
   // the last axis in the tile.
   SmallVector<size_t> others;
@@ -233,7 +250,7 @@ void TileCopy::emitTransposed(ArrayRef<Value> from, ArrayRef<Value> to) {
     Values at(axes());
     for (auto [axis, coordinate] : llvm::zip(others, outer))
       at[axis] = coordinate;
-    t.loop(from[along], middle, lanes, [&](Value i) {
+    t.loop(from[along], middle, length, [&](Value i) {
       t.loop(from[last], middleLast, lanes, [&](Value j) {
         at[along] = i;
         at[last] = j;
@@ -241,21 +258,34 @@ void TileCopy::emitTransposed(ArrayRef<Value> from, ArrayRef<Value> to) {
         auto place = [&](Value start, Value step, int64_t k) {
           return b.add(start, b.mul(step, b.i64(k)));
         };
+        auto fromTensor = [&](int64_t k) {
+          return toTile(decode(b, s.element,
+                               rawLoad(place(inTensor, steps[last], k), true),
+                               computeType()));
+        };
+        auto inTileAt = [&](int64_t k) {
+          return t.load(t.vectorOf(tile.element), tile.base,
+                        place(inTile, tile.strides[along], k));
+        };
+        auto pairAt = [&](int64_t k) {
+          return interleaved(b, encode(b, s.element, inTileAt(2 * k)),
+                             encode(b, s.element, inTileAt(2 * k + 1)));
+        };
+        Type halves = VectorType::get({2 * lanes}, b.getI16Type());
         SmallVector<Value> rows;
         for (int64_t k = 0; k < lanes; ++k)
-          rows.push_back(
-              isLoad ? toTile(decode(
-                           b, s.element,
-                           rawLoad(place(inTensor, steps[last], k), true),
-                           computeType()))
-                     : t.load(t.vectorOf(tile.element), tile.base,
-                              place(inTile, tile.strides[along], k)));
+          rows.push_back(isLoad    ? fromTensor(k)
+                         : inPairs ? pairAt(k)
+                                   : inTileAt(k));
         transpose(b, rows);
         for (auto [k, row] : llvm::enumerate(rows)) {
+          Value there = place(inTensor, steps[last], k);
           if (isLoad)
             t.store(row, tile.base, place(inTile, tile.strides[along], k));
+          else if (inPairs)
+            rawStore(vector::BitCastOp::create(b, halves, row), there);
           else
-            storeCode(fromTile(row), {}, place(inTensor, steps[last], k));
+            storeCode(fromTile(row), {}, there);
         }
       });
     });
