@@ -152,24 +152,21 @@ void MatrixStream::rowsBeside(bool isFull, Value step,
       };
       const MatrixProduct &p = *x.product;
       int64_t count = p.columns / Ring::rows / order.rounds;
-      Slice beside = {slice, isLong || isFine};
-      Values waiting(ArrayRef(sums).take_front(numWaiting));
-      if (beside.isLong)
-        sums.erase(sums.begin(), sums.begin() + numWaiting);
+      Slice beside = {slice, isLong};
       sums = p.isLate ? late(p, b.mul(number, b.i64(count)), count, x.left,
                              x.right, x.to, x.isFirst, sums, beside)
                       : earlyBeside(x, number, sums, beside);
-      if (beside.isLong)
-        sums.insert(sums.begin(), waiting.begin(), waiting.end());
       before = b.add(before, b.i64(quadsOf(p) / order.rounds));
     }
     return sums;
   };
-  Values sums = noneWaiting();
+  Values sums = isLong ? Values() : noneWaiting();
   llvm::append_range(sums, start);
   sums = t.loop(b.i64(0), b.i64(order.rounds), 1, sums, round);
-  storeWaiting(sums);
-  sums.erase(sums.begin(), sums.begin() + numWaiting);
+  if (!isLong) {
+    storeWaiting(sums);
+    sums.erase(sums.begin(), sums.begin() + numWaiting);
+  }
   if (int64_t done = order.pairs * order.quads * order.rounds;
       done < allPairs())
     sums = phase.pairs(b.i64(done), b.i64(allPairs()), sums,
