@@ -72,16 +72,19 @@ static Value turned(CodeBuilder &b, Value x) {
   return b.sub(base, x);
 }
 
-PowerPair cpu::emitPowerPair(CodeBuilder &b, Value even, Value odd,
-                             Value &seen) {
-  Type reals = even.getType(), ints = b.like(reals, b.getI32Type());
+PowerPair cpu::emitPowerPair(CodeBuilder &b, const PowerPoint &even,
+                             const PowerPoint &odd, Value &seen) {
+  Type reals = even.x.getType(), ints = b.like(reals, b.getI32Type());
   Type words = VectorType::get({32}, b.getI16Type()),
        bytes = VectorType::get({64}, b.getI8Type());
   auto cast = [&](Type type, Value x) -> Value {
     return arith::BitcastOp::create(b, type, x);
   };
-  auto bitsOf = [&](Value x) {
-    Value bits = cast(ints, turned(b, x));
+  auto bitsOf = [&](const PowerPoint &point) {
+    Value sum = turned(b, point.x);
+    if (point.present)
+      sum = b.select(point.present, sum, b.real(reals, INFINITY));
+    Value bits = cast(ints, sum);
     // As integers, negative sums and NaN are the largest.
     seen = arith::MaxUIOp::create(b, seen, bits);
     return b.sub(bits, b.integer(ints, magicBits));
@@ -107,6 +110,12 @@ PowerPair cpu::emitPowerPair(CodeBuilder &b, Value even, Value odd,
   Value results =
       arith::ShRUIOp::create(b, b.sub(entry, pairs), b.integer(words, 1));
   Value both = cast(ints, results);
+  auto sign = [&](Value present, int32_t bit) {
+    if (present)
+      both = b.select(present, both, b.bitOr(both, b.integer(ints, bit)));
+  };
+  sign(even.present, 0x8000);
+  sign(odd.present, INT32_MIN);
   return {both,
           cast(reals, arith::ShLIOp::create(b, both, b.integer(ints, 16))),
           cast(reals, b.bitAnd(both, b.integer(ints, int32_t(0xffff0000))))};

@@ -14,7 +14,11 @@
 
 namespace attn::cpu {
 
-/// Of two vectors of 16 lanes.
+/// x of 2^x: a vector of 16 f32, and its points that are there (null: all).
+struct PowerPoint {
+  mlir::Value x, present;
+};
+/// Of two vectors of 16 lanes; what is absent is -0.
 struct PowerPair {
   mlir::Value words;     // bf16, the first in the lower halves; 16 x i32
   mlir::Value even, odd; // the same as f32
@@ -23,8 +27,8 @@ struct PowerPair {
 /// 2^x of two vectors of f32; 0 below 2^-126. From 2^128 on it is a NaN or as
 /// large, but 0 where x is a NaN or 2^15 and more: `seen` (16 x i32), which has
 /// been through all pairs, tells these.
-PowerPair emitPowerPair(CodeBuilder &b, mlir::Value even, mlir::Value odd,
-                        mlir::Value &seen);
+PowerPair emitPowerPair(CodeBuilder &b, const PowerPoint &even,
+                        const PowerPoint &odd, mlir::Value &seen);
 /// Before the first pair; `ints`: 16 x i32.
 mlir::Value startOfSeen(CodeBuilder &b, mlir::Type ints);
 /// `value`, or a NaN where `seen` tells of one.

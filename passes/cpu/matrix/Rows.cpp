@@ -295,14 +295,10 @@ void RowPhase::storeWords(const MatrixProduct &p, ArrayRef<Value> pieces,
 
 /// On trial: are all factors 2^x, the same, and their sums looked at?
 bool RowPhase::arePowers() {
-  if (!fused || !full || !roles.isCoarse || phase.factors.empty())
+  if (!fused || !roles.isCoarse || phase.factors.empty())
     return false;
   Value right = phase.factors[0]->right;
-  Scalar point = element(right, 0, 0);
-  Value present = simplifiedFlag(b.both(point.present, {}));
-  auto isAbove = [&](Value value) { return above.contains(value); };
-  return exponentOf(point.value) &&
-         (!present || isZeroWhenAbsent(point.value, present, isAbove)) &&
+  return exponentOf(element(right, 0, 0).value) &&
          llvm::all_of(phase.factors, [&](const MatrixProduct *p) {
            return p->pieces == 1 && p->right == right;
          });
@@ -310,10 +306,13 @@ bool RowPhase::arePowers() {
 
 /// The rows' factors, and what they are for others.
 void RowPhase::emitPowers(Value pair, int64_t vector, Value &seen) {
-  Value right = phase.factors[0]->right, x[2];
-  for (int64_t row = 0; row < 2; ++row)
-    x[row] = exponentOf(element(right, row, vector).value);
-  PowerPair powers = emitPowerPair(b, x[0], x[1], seen);
+  Value right = phase.factors[0]->right;
+  PowerPoint points[2];
+  for (int64_t row = 0; row < 2; ++row) {
+    Scalar point = element(right, row, vector);
+    points[row] = {exponentOf(point.value), presenceOf(point)};
+  }
+  PowerPair powers = emitPowerPair(b, points[0], points[1], seen);
   for (auto [place, product] : llvm::zip(factorAt, phase.factors))
     storeWords(*product, powers.words, place, pair, vector);
   Value values[2] = {powers.even, powers.odd};
@@ -345,18 +344,24 @@ void RowPhase::enter(Value pair) {
   rowAt[1] = b.add(rowAt[0], b.i64(1));
 }
 
-void RowPhase::emitFactors(Value pair, int64_t vector) {
+/// Null where a factor's value says as much.
+Value RowPhase::presenceOf(const Scalar &point) {
   auto isAbove = [&](Value value) { return above.contains(value); };
+  Value present = simplifiedFlag(b.both(point.present, {}));
+  bool free =
+      present && full && isZeroWhenAbsent(point.value, present, isAbove);
+  return free ? Value() : present;
+}
+
+void RowPhase::emitFactors(Value pair, int64_t vector) {
   for (auto [place, product] : llvm::zip(factorAt, phase.factors)) {
     Value values[2];
     for (int64_t row = 0; row < 2; ++row) {
       Scalar point = element(product->right, row, vector);
       Value x = b.splat(point.value, t.vectorOf(b.getF32Type()));
-      Value present = simplifiedFlag(b.both(point.present, {}));
-      bool free =
-          !present || (full && isZeroWhenAbsent(point.value, present, isAbove));
+      Value present = presenceOf(point);
       values[row] =
-          free ? x : b.select(present, x, b.real(x.getType(), absentFactor));
+          present ? b.select(present, x, b.real(x.getType(), absentFactor)) : x;
     }
     storeWords(*product, packPair(b, values[0], values[1], product->pieces),
                place, pair, vector);

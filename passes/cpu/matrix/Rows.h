@@ -76,6 +76,7 @@ private:
   void enter(Value pair);
   void emit(Value pair, int64_t vector, llvm::MutableArrayRef<Value> sums);
   void emitFactors(Value pair, int64_t vector);
+  Value presenceOf(const Scalar &point);
   bool arePowers();
   void emitPowers(Value pair, int64_t vector, Value &seen);
   void storeWords(const MatrixProduct &p, mlir::ArrayRef<Value> pieces,
