@@ -1,6 +1,7 @@
 //===- Compiler.cpp - attention compiled at run time ------------*- C++ -*-===//
 #include "attn/Compiler.h"
 #include "compiler/Backend.h"
+#include "compiler/ElementTypes.h"
 #include "compiler/KernelCache.h"
 #include "llvm/Support/MemoryBuffer.h"
 
@@ -27,34 +28,13 @@ int Kernel::operator()(const std::vector<DLTensor *> &tensors,
   return attn_invoke(context, code->entry, all.data());
 }
 
-/// The language's name of a stored type (attn_port_desc).
-static std::string typeName(const attn_port_desc &port) {
-  std::string bits = std::to_string(port.dtype_bits);
-  switch (port.dtype_code) {
-  case ATTN_DTYPE_INT:
-    return "i" + bits;
-  case ATTN_DTYPE_UINT:
-    return "u" + bits;
-  case ATTN_DTYPE_FLOAT:
-    return "f" + bits;
-  case ATTN_DTYPE_BFLOAT:
-    return "bf" + bits;
-  case ATTN_DTYPE_BOOL:
-    return "bool";
-  case ATTN_DTYPE_FLOAT8_E4M3FN:
-    return "f8e4m3";
-  default:
-    return "f8e5m2";
-  }
-}
-
 static std::vector<Port> describePorts(const attn_entry_desc &entry) {
   std::vector<Port> ports;
   for (const attn_port_desc &desc :
        llvm::ArrayRef(entry.ports, entry.num_ports)) {
     Port port;
     port.name = desc.name;
-    port.type = typeName(desc);
+    port.type = typeName(DLDataType{desc.dtype_code, desc.dtype_bits, 1});
     for (int32_t axis : llvm::ArrayRef(desc.axes, desc.ndim))
       port.ranks.push_back(entry.extents[axis].name);
     port.isOutput = desc.flags & ATTN_PORT_OUTPUT;

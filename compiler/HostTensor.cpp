@@ -6,26 +6,6 @@
 using namespace mlir;
 using namespace attn;
 
-DLDataType attn::dataTypeOf(Type element) {
-  auto type = [](int code, unsigned bits) {
-    return DLDataType{static_cast<uint8_t>(code), static_cast<uint8_t>(bits),
-                      1};
-  };
-  if (element.isInteger(1))
-    return type(ATTN_DTYPE_BOOL, 8);
-  if (auto integer = dyn_cast<IntegerType>(element))
-    return type(integer.isUnsigned() ? ATTN_DTYPE_UINT : ATTN_DTYPE_INT,
-                integer.getWidth());
-  int code = ATTN_DTYPE_FLOAT;
-  if (element.isBF16())
-    code = ATTN_DTYPE_BFLOAT;
-  else if (isa<Float8E4M3FNType>(element))
-    code = ATTN_DTYPE_FLOAT8_E4M3FN;
-  else if (isa<Float8E5M2Type>(element))
-    code = ATTN_DTYPE_FLOAT8_E5M2;
-  return type(code, element.getIntOrFloatBitWidth());
-}
-
 namespace {
 
 /// Bits of a real that the type holds exactly.

@@ -2,14 +2,11 @@
 #ifndef ATTN_COMPILER_HOSTTENSOR_H
 #define ATTN_COMPILER_HOSTTENSOR_H
 
-#include "attn/runtime.h"
+#include "compiler/ElementTypes.h"
 #include "dialect/interpreter/Array.h"
 #include <vector>
 
 namespace attn {
-
-/// DLPack's name of a storage type.
-DLDataType dataTypeOf(mlir::Type element);
 
 /// A dense row-major tensor with its memory.
 class HostTensor {

@@ -1,25 +1,12 @@
 //===- Manifest.cpp - what a compiled library says of itself ----*- C++ -*-===//
 #include "compiler/Manifest.h"
 #include "attn/abi.h"
+#include "compiler/ElementTypes.h"
 #include "compiler/Tables.h"
 #include "mlir/IR/AffineExpr.h"
 #include "llvm/Support/JSON.h"
 
 using namespace attn;
-
-std::string attn::typeName(mlir::Type type) {
-  if (type.isInteger(1))
-    return "bool";
-  if (mlir::isa<mlir::Float8E4M3FNType>(type))
-    return "f8e4m3";
-  if (mlir::isa<mlir::Float8E5M2Type>(type))
-    return "f8e5m2";
-  if (type.isUnsignedInteger())
-    return "u" + std::to_string(type.getIntOrFloatBitWidth());
-  std::string name;
-  llvm::raw_string_ostream(name) << type;
-  return name;
-}
 
 static std::string format(mlir::AffineExpr expr,
                           llvm::ArrayRef<mlir::StringAttr> ranks) {

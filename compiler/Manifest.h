@@ -9,9 +9,6 @@
 
 namespace attn {
 
-/// The name of an element type in the language.
-std::string typeName(mlir::Type type);
-
 /// `workspace` has the formula of each cascade, in order.
 std::string writeManifest(mlir::ModuleOp cascades,
                           const CodegenOptions &options,

@@ -2,26 +2,11 @@
 // Field order is that of the C structs; LLVM's natural layout is C's.
 //===----------------------------------------------------------------------===//
 #include "compiler/Tables.h"
-#include "attn/runtime.h"
+#include "compiler/ElementTypes.h"
 #include "llvm/IR/IRBuilder.h"
 
 using namespace attn;
 using llvm::Constant;
-
-std::pair<uint8_t, uint8_t> attn::dlpackType(mlir::Type element) {
-  uint8_t bits = element.getIntOrFloatBitWidth();
-  if (element.isInteger(1))
-    return {ATTN_DTYPE_BOOL, 8};
-  if (auto integer = mlir::dyn_cast<mlir::IntegerType>(element))
-    return {integer.isUnsigned() ? ATTN_DTYPE_UINT : ATTN_DTYPE_INT, bits};
-  if (mlir::isa<mlir::BFloat16Type>(element))
-    return {ATTN_DTYPE_BFLOAT, bits};
-  if (mlir::isa<mlir::Float8E4M3FNType>(element))
-    return {ATTN_DTYPE_FLOAT8_E4M3FN, bits};
-  if (mlir::isa<mlir::Float8E5M2Type>(element))
-    return {ATTN_DTYPE_FLOAT8_E5M2, bits};
-  return {ATTN_DTYPE_FLOAT, bits};
-}
 
 static int32_t rankNumber(CascadeOp cascade, mlir::StringAttr name) {
   int32_t number = 0;
@@ -194,7 +179,7 @@ void Tables::addEntry(CascadeOp cascade, llvm::StringRef name,
                       llvm::ArrayRef<EntryVersion> versions) {
   std::vector<Constant *> ports;
   for (const PortInfo &port : portsOf(cascade)) {
-    auto [code, bits] = dlpackType(port.element);
+    auto [code, bits, lanes] = dataTypeOf(port.element);
     std::vector<Constant *> axes;
     for (int32_t axis : port.axes)
       axes.push_back(number(32, axis));

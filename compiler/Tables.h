@@ -15,9 +15,6 @@ struct EntryVersion {
   llvm::Function *workspace, *run;
 };
 
-/// DLPack's type code and bits of an element type.
-std::pair<uint8_t, uint8_t> dlpackType(mlir::Type element);
-
 /// Code of all kernels for one architecture.
 struct DeviceImage {
   std::string target, code;

@@ -1,7 +1,7 @@
 //===- Analyse.cpp - a report of a cascade ----------------------*- C++ -*-===//
 #include "compiler/explain/Analyse.h"
 #include "compiler/Backend.h"
-#include "compiler/Manifest.h"
+#include "compiler/ElementTypes.h"
 #include "compiler/targets/Targets.h"
 #include "dialect/PrintExpr.h"
 #include "dialect/interpreter/Array.h"

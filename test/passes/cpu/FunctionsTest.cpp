@@ -4,6 +4,7 @@
 //===----------------------------------------------------------------------===//
 #include "dialect/Functions.h"
 #include "Harness.h"
+#include "compiler/ElementTypes.h"
 #include "mlir/AsmParser/AsmParser.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -175,7 +176,7 @@ TEST_F(Functions, MatchTheTable) {
     size_t bytes = c.result == "f64" || c.result == "i64" ? 8
                    : c.result == "i1"                     ? 1
                                                           : 4;
-    auto [code, bits] = dlpackType(mlir::parseType(c.result, &context));
+    auto [code, bits, lanes] = dataTypeOf(mlir::parseType(c.result, &context));
     Tensor Y = Tensor::raw({count}, code, bits,
                            std::vector<unsigned char>(count * bytes, 0x55));
     Tensor P = Tensor::raw({count}, ATTN_DTYPE_BOOL, 8,
@@ -384,7 +385,7 @@ void checkStorage(llvm::StringRef target) {
   for (const StorageType &t : storageTypes) {
     SCOPED_TRACE(t.type);
     mlir::Type type = mlir::parseType(t.type, &context);
-    auto [code, bits] = dlpackType(type);
+    auto [code, bits, lanes] = dataTypeOf(type);
     Tensor X = Tensor::f64({count}, values);
     Tensor Y = Tensor::raw({count}, code, bits,
                            std::vector<unsigned char>((count * bits + 7) / 8));
@@ -417,7 +418,7 @@ void checkStorage(llvm::StringRef target) {
                                          : bytes == 1 ? "i1"
                                                       : "i32",
                                          &context);
-    auto [outCode, outBits] = dlpackType(outType);
+    auto [outCode, outBits, outLanes] = dataTypeOf(outType);
     Tensor Out = Tensor::raw({points}, outCode, outBits,
                              std::vector<unsigned char>(points * bytes));
     ASSERT_EQ(compiled.run(std::string("load_") + t.type, {&In, &Out}), 0);
