@@ -43,9 +43,13 @@ mlir::ArrayAttr Emitter::rankNames(ArrayRef<const Rank *> ranks) {
 }
 
 mlir::Type Emitter::elementType(const Tensor &tensor) {
-  if (tensor.declared)
-    return storageType(*tensor.declared, builder.getContext());
-  switch (tensor.type) {
+  return tensor.declared ? storageType(*tensor.declared, builder.getContext())
+                         : storage(tensor.type);
+}
+
+/// What values of a type are stored as where the text does not say.
+mlir::Type Emitter::storage(Ty type) {
+  switch (type) {
   case Ty::Bool:
     return builder.getI1Type();
   case Ty::I32:

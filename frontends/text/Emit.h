@@ -69,6 +69,7 @@ private:
                           Use use = Use::Operand) {
     return emitAs(term->operand(i), wanted, term->operandRange(i), use);
   }
+  mlir::Type storage(Ty type);
   mlir::Type scalar(Ty type);
   mlir::Value constant(T term, Ty type);
   void error(SourceRange range, const llvm::Twine &text,

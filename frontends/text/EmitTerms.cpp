@@ -13,21 +13,7 @@ using namespace attn::text;
 using llvm::StringRef;
 using mlir::Value;
 
-mlir::Type Emitter::scalar(Ty type) {
-  switch (type) {
-  case Ty::Bool:
-    return builder.getI1Type();
-  case Ty::I32:
-    return builder.getI32Type();
-  case Ty::I64:
-    return builder.getI64Type();
-  case Ty::None:
-  case Ty::F32:
-  case Ty::F64:
-    return builder.getF64Type();
-  }
-  llvm_unreachable("unknown type");
-}
+mlir::Type Emitter::scalar(Ty type) { return scalarTypeOf(storage(type)); }
 
 Value Emitter::constant(T term, Ty type) {
   mlir::Type scalarType = scalar(type);
