@@ -93,6 +93,7 @@ private:
   bool solveRelation(RankRelation &relation);
   void checkExtents();
 
+  //===--- Spaces (SemaSpaces.cpp) ----------------------------------------===//
   const Env *intern(llvm::ArrayRef<std::pair<const Rank *, T>> coords);
   const Env *plainEnv(llvm::ArrayRef<const Rank *> ranks);
   llvm::SmallVector<T> identity(llvm::ArrayRef<const Rank *> ranks);
@@ -143,8 +144,6 @@ private:
                                        const CallExpr &call,
                                        const Context &ctx);
   T evalOrder(const CallExpr &call, const Context &ctx);
-  T evalDef(const DefDecl &def, const DeclTable *home, const CallExpr &call,
-            const Context &ctx);
   /// One read per component of a reduction of `args` over `ranks`.
   llvm::SmallVector<T> reduce(llvm::ArrayRef<const Expr *> args,
                               const RankList &ranks, llvm::StringRef op,
@@ -157,6 +156,14 @@ private:
                      const Env *inner, SourceRange range);
   llvm::SmallVector<T> readHelper(Definition *definition, const Env *env,
                                   SourceRange range);
+  MonoidUse *useMonoid(const MonoidDecl &decl, const DeclTable *home,
+                       const Scope *caller, SourceRange site);
+  bool checkArguments(const CallExpr &call, size_t least, size_t most,
+                      const Scope *scope);
+
+  //===--- Definitions (SemaDefinitions.cpp) ------------------------------===//
+  T evalDef(const DefDecl &def, const DeclTable *home, const CallExpr &call,
+            const Context &ctx);
   bool checkRanks(const DefDecl &def, const CallExpr &call, size_t ranks,
                   SourceRange range);
   bool bindCall(const DefDecl &def, const CallExpr &call, Scope *scope,
@@ -165,10 +172,6 @@ private:
                 const Context &ctx);
   void addAmbient(Scope *scope, llvm::StringRef formal, const Expr &arg,
                   Scope *argScope, const Env *env, const RankList &bound);
-  MonoidUse *useMonoid(const MonoidDecl &decl, const DeclTable *home,
-                       const Scope *caller, SourceRange site);
-  bool checkArguments(const CallExpr &call, size_t least, size_t most,
-                      const Scope *scope);
 
   //===--- Equations (SemaEquations.cpp) ----------------------------------===//
   /// One index of a left side.
