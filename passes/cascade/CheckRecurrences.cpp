@@ -1,14 +1,9 @@
-//===- CheckRecurrences.cpp - the order of recurrences ----------*- C++ -*-===//
-// LANGUAGE section 6. A cycle of definitions is well founded if its iterative
-// ranks can be walked in a lexicographic order: along the outermost one no read
-// goes forward and some go strictly back; what stays at the same step is
-// ordered by the next rank. Lags are linear forms, and their signs are proved
-// from the conditions under which each read is evaluated.
+//===- CheckRecurrences.cpp - recurrences are well founded ------*- C++ -*-===//
 #include "dialect/PrintExpr.h"
 #include "passes/Passes.h"
-#include "passes/cascade/Bounds.h"
 #include "passes/cascade/Dependences.h"
-#include "llvm/ADT/MapVector.h"
+#include "passes/cascade/Recurrence.h"
+#include <numeric>
 
 namespace attn {
 #define GEN_PASS_DEF_ATTNCHECKRECURRENCES
@@ -18,307 +13,29 @@ namespace attn {
 using namespace mlir;
 using namespace attn;
 
-namespace {
-/// `reader` needs `source` at some points: through a read, or (no read) as an
-/// equation at the same coordinates.
-struct Edge {
-  Operation *reader, *source;
-  ReadOp read;
-  IterationSpace *space;
-  PointSet points;
-  /// Coordinates of both ends by rank name, as forms.
-  SmallVector<std::pair<StringAttr, AffineForm>> at, needs;
-};
-
-/// A rank and its direction: 1 ascending, -1 descending.
-using Order = SmallVector<std::pair<StringAttr, int>>;
-
-class Recurrence {
-public:
-  Recurrence(CascadeOp cascade, ArrayRef<Operation *> members);
-
-  /// The order of each member, or a diagnostic.
-  bool findOrder(llvm::MapVector<Operation *, Order> &orders);
-  LogicalResult checkBases(const llvm::MapVector<Operation *, Order> &orders);
-  void warnGuarded(const llvm::MapVector<Operation *, Order> &orders);
-  void report();
-
-private:
-  bool solve(ArrayRef<Operation *> members, ArrayRef<unsigned> edges,
-             Order &prefix, llvm::MapVector<Operation *, Order> &orders);
-  std::optional<AffineForm>
-  step(IterationSpace &space, StringAttr rank,
-       ArrayRef<std::pair<StringAttr, AffineForm>> coordinates);
-  std::optional<AffineForm> lag(const Edge &edge, StringAttr rank);
-  /// Is sign * form >= least wherever the edge is needed?
-  bool isAtLeast(const Edge &edge, const AffineForm &form, int sign,
-                 int64_t least);
-  bool reportDirections();
-  void addEdges(Operation *op);
-
-  CascadeOp cascade;
-  SmallVector<Operation *> members;
-  llvm::MapVector<Region *, std::unique_ptr<BoundsProver>> provers;
-  SmallVector<std::unique_ptr<IterationSpace>> spaces;
-  std::vector<Edge> edges;
-};
-} // namespace
-
-//===----------------------------------------------------------------------===//
-// Dependences as edges
-//===----------------------------------------------------------------------===//
-
-Recurrence::Recurrence(CascadeOp cascade, ArrayRef<Operation *> members)
-    : cascade(cascade), members(members) {
-  for (Operation *op : members)
-    addEdges(op);
-}
-
-void Recurrence::addEdges(Operation *op) {
-  auto isMember = [&](Operation *source) {
-    return source && llvm::is_contained(members, source);
-  };
-  if (auto equations = dyn_cast<EquationsOp>(op)) {
-    auto &space =
-        *spaces.emplace_back(std::make_unique<IterationSpace>(cascade));
-    for (auto [operand, pattern] :
-         llvm::zip(equations.getEquations(), equations.getPatterns())) {
-      if (!isMember(operand.getDefiningOp()))
-        continue;
-      Edge edge{op, operand.getDefiningOp(), {}, &space, PointSet::all(), {},
-                {}};
-      // Plain coordinates pass through, and play no part beyond that.
-      for (auto [rank, index] :
-           llvm::zip(equations.getResult().getType().getRanks(),
-                     cast<ArrayAttr>(pattern))) {
-        if (auto constant = dyn_cast<ExtentAttr>(index)) {
-          edge.at.push_back({rank, space.formOf(constant)});
-          continue;
-        }
-        AffineForm form = space.extentOf(rank);
-        edge.at.push_back({rank, form});
-        edge.needs.push_back({rank, form});
-      }
-      edges.push_back(std::move(edge));
-    }
-    return;
-  }
-  op->walk([&](ReadOp read) {
-    if (!isMember(read.getTensor().getDefiningOp()))
-      return;
-    Region *region = read->getParentRegion();
-    auto &prover = provers[region];
-    if (!prover)
-      prover = std::make_unique<BoundsProver>(*region);
-    IterationSpace &space = prover->getSpace();
-    PointSet points = prover->evaluated(read);
-    if (read.getBounds() != Bounds::inside)
-      points = points.intersect(space.inDomain(read));
-    Edge edge{op, read.getTensor().getDefiningOp(), read, &space, points, {},
-              {}};
-    // Arguments are the result's coordinates, except the last of an order.
-    auto type = cast<NamedTensorType>(op->getResult(0).getType());
-    size_t count = type.getRanks().size() - isa<OrderOp>(op);
-    for (auto [rank, argument] :
-         llvm::zip(type.getRanks().take_front(count), region->getArguments()))
-      edge.at.push_back({rank, space.formOf(argument)});
-    for (auto [rank, index] :
-         llvm::zip(read.getTensor().getType().getRanks(), read.getIndices()))
-      edge.needs.push_back({rank, space.formOf(index)});
-    edges.push_back(std::move(edge));
-  });
-}
-
-/// When a definition at these coordinates runs, as a step of `rank`: the
-/// coordinate itself; of a whole whose leading parts are there, the start of
-/// the block; of a leading part, the block that the whole is in.
-std::optional<AffineForm>
-Recurrence::step(IterationSpace &space, StringAttr rank,
-                 ArrayRef<std::pair<StringAttr, AffineForm>> coordinates) {
-  auto find = [&](StringAttr name) -> const AffineForm * {
-    for (auto &[other, form] : coordinates)
-      if (other == name)
-        return &form;
-    return nullptr;
-  };
-  if (const AffineForm *form = find(rank))
-    return *form;
-  for (Attribute relation : cascade.getRelations()) {
-    auto product = dyn_cast<ProductAttr>(relation);
-    if (!product)
-      continue;
-    int64_t stride = 1;
-    AffineForm whole;
-    bool isKnown = true, isWhole = product.getWhole() == rank;
-    const AffineForm *given = find(product.getWhole());
-    ArrayRef<StringAttr> parts = product.getParts();
-    for (StringAttr part : llvm::reverse(parts)) {
-      if (const AffineForm *form = find(part); form && isWhole && isKnown) {
-        auto scaled = form->times(stride);
-        auto sum = scaled ? whole.plus(*scaled) : std::nullopt;
-        isKnown = sum.has_value();
-        if (sum)
-          whole = *sum;
-      } else if (isWhole && part == parts.front()) {
-        isKnown = false;
-      }
-      if (part == parts.front())
-        break;
-      auto extent = space.extentOf(part).getConstant();
-      isKnown &= extent.has_value();
-      stride *= extent.value_or(1);
-    }
-    if (isWhole && isKnown)
-      return whole;
-    if (given && isKnown && parts.front() == rank)
-      return space.quotientOf(*given, stride);
-  }
-  return std::nullopt;
-}
-
-std::optional<AffineForm> Recurrence::lag(const Edge &edge, StringAttr rank) {
-  auto at = step(*edge.space, rank, edge.at);
-  auto needs = step(*edge.space, rank, edge.needs);
-  if (!at || !needs)
-    return std::nullopt;
-  return at->plus(*needs, -1);
-}
-
-bool Recurrence::isAtLeast(const Edge &edge, const AffineForm &form, int sign,
-                           int64_t least) {
-  // Is `sign * form <= least - 1` impossible?
-  auto below = AffineForm::of(least - 1).plus(form, -sign);
-  return below && edge.space->isEmpty(
-                      edge.points.intersect(PointSet::nonNegative(*below)));
-}
-
-//===----------------------------------------------------------------------===//
-// The order
-//===----------------------------------------------------------------------===//
-
-/// Strongly connected components of a subgraph that hold a cycle.
-static SmallVector<SmallVector<Operation *>>
-cyclesOf(ArrayRef<Operation *> members, ArrayRef<Edge> edges,
-         ArrayRef<unsigned> kept) {
-  auto reach = [&](Operation *from) {
-    llvm::SetVector<Operation *> seen;
-    SmallVector<Operation *> stack{from};
-    while (!stack.empty()) {
-      Operation *at = stack.pop_back_val();
-      for (unsigned i : kept)
-        if (edges[i].reader == at && seen.insert(edges[i].source))
-          stack.push_back(edges[i].source);
-    }
-    return seen;
-  };
-  llvm::MapVector<Operation *, llvm::SetVector<Operation *>> reached;
-  for (Operation *op : members)
-    reached[op] = reach(op);
-  SmallVector<SmallVector<Operation *>> result;
-  llvm::DenseSet<Operation *> done;
-  for (Operation *op : members) {
-    if (done.contains(op) || !reached[op].contains(op))
-      continue;
-    auto &component = result.emplace_back();
-    for (Operation *other : members)
-      if (reached[op].contains(other) && reached[other].contains(op)) {
-        component.push_back(other);
-        done.insert(other);
-      }
-  }
-  return result;
-}
-
-bool Recurrence::solve(ArrayRef<Operation *> component, ArrayRef<unsigned> kept,
-                       Order &prefix,
-                       llvm::MapVector<Operation *, Order> &orders) {
-  for (Operation *op : component)
-    orders[op] = prefix;
-  for (auto &cycle : cyclesOf(component, edges, kept)) {
-    SmallVector<unsigned> inside;
-    for (unsigned i : kept)
-      if (llvm::is_contained(cycle, edges[i].reader) &&
-          llvm::is_contained(cycle, edges[i].source))
-        inside.push_back(i);
-    bool solved = false;
-    for (auto rank : cascade.getRanks().getAsRange<RankAttr>()) {
-      SmallVector<AffineForm> lags;
-      for (unsigned i : inside) {
-        auto form = lag(edges[i], rank.getName());
-        if (!form)
-          break;
-        lags.push_back(*form);
-      }
-      if (lags.size() != inside.size() ||
-          llvm::all_of(lags, [](auto &l) { return l.getConstant() == 0; }))
-        continue;
-      for (int sign : {1, -1}) {
-        bool isWeak = true, moves = false;
-        SmallVector<unsigned> left;
-        for (auto [i, form] : llvm::zip(inside, lags)) {
-          if (isAtLeast(edges[i], form, sign, 1)) {
-            moves = true;
-            continue;
-          }
-          isWeak = isWeak && isAtLeast(edges[i], form, sign, 0);
-          moves = moves || !isAtLeast(edges[i], form, -sign, 0);
-          left.push_back(i);
-        }
-        if (!isWeak || !moves)
-          continue;
-        // Reads that may stay at this step: only there do they count further.
-        std::vector<PointSet> saved;
-        for (unsigned i : left) {
-          saved.push_back(edges[i].points);
-          edges[i].points = edges[i].points.intersect(
-              PointSet::zero(*lag(edges[i], rank.getName())));
-        }
-        prefix.push_back({rank.getName(), sign});
-        solved = solve(cycle, left, prefix, orders);
-        prefix.pop_back();
-        for (auto [i, points] : llvm::zip(left, saved))
-          edges[i].points = points;
-        if (solved)
-          break;
-      }
-      if (solved)
-        break;
-    }
-    if (!solved)
-      return false;
-  }
-  return true;
-}
-
-bool Recurrence::findOrder(llvm::MapVector<Operation *, Order> &orders) {
-  SmallVector<unsigned> all(edges.size());
-  std::iota(all.begin(), all.end(), 0);
-  Order prefix;
-  return solve(members, all, prefix, orders);
-}
-
 //===----------------------------------------------------------------------===//
 // Diagnostics
 //===----------------------------------------------------------------------===//
 
 /// `H is read at t-1 and t+1 in one cycle`.
-bool Recurrence::reportDirections() {
-  for (auto rank : cascade.getRanks().getAsRange<RankAttr>()) {
-    Edge *back = nullptr, *forward = nullptr;
-    for (Edge &edge : edges) {
-      auto form = edge.read ? lag(edge, rank.getName()) : std::nullopt;
+static bool reportDirections(Recurrence &recurrence) {
+  for (auto rank : recurrence.cascade.getRanks().getAsRange<RankAttr>()) {
+    RecurrenceEdge *back = nullptr, *forward = nullptr;
+    for (RecurrenceEdge &edge : recurrence.edges) {
+      auto form =
+          edge.read ? recurrence.lag(edge, rank.getName()) : std::nullopt;
       if (!form ||
           edge.read.getTensor().getType().rankIndex(rank.getName()) < 0)
         continue;
       bool isSame = back && back->source == edge.source;
-      if (isAtLeast(edge, *form, 1, 1) && !back)
+      if (recurrence.isAtLeast(edge, *form, 1, 1) && !back)
         back = &edge;
-      else if (isAtLeast(edge, *form, -1, 1) && (!forward || isSame))
+      else if (recurrence.isAtLeast(edge, *form, -1, 1) && (!forward || isSame))
         forward = &edge;
     }
     if (!back || !forward)
       continue;
-    auto indexOf = [&](Edge *edge) {
+    auto indexOf = [&](RecurrenceEdge *edge) {
       ReadOp read = edge->read;
       int64_t i = read.getTensor().getType().rankIndex(rank.getName());
       return printExpr(read.getIndices()[i], /*dense=*/true);
@@ -350,44 +67,53 @@ static std::string printDefinition(Operation *op) {
          "]";
 }
 
-void Recurrence::report() {
-  if (reportDirections())
-    return;
-  // A shortest cycle of reads that no rank carries, from the first named
-  // member.
-  auto isVisible = [](Operation *op) {
-    return !isSubexpression(tensorName(op->getResult(0)));
-  };
+/// Edges that no rank carries; all, if each is carried.
+static SmallVector<unsigned> uncarried(const Recurrence &recurrence) {
   SmallVector<unsigned> same;
-  for (auto [i, edge] : llvm::enumerate(edges)) {
+  for (auto [i, edge] : llvm::enumerate(recurrence.edges)) {
     bool isCarried = false;
-    for (auto rank : cascade.getRanks().getAsRange<RankAttr>())
-      if (auto form = lag(edge, rank.getName()))
+    for (auto rank :
+         CascadeOp(recurrence.cascade).getRanks().getAsRange<RankAttr>())
+      if (auto form = recurrence.lag(edge, rank.getName()))
         isCarried |= form->getConstant() && *form->getConstant() != 0;
     if (!isCarried)
       same.push_back(i);
   }
-  auto cycles = cyclesOf(members, edges, same);
-  if (cycles.empty()) {
-    same.assign(edges.size(), 0);
+  if (recurrence.cyclesOf(recurrence.members, same).empty()) {
+    same.assign(recurrence.edges.size(), 0);
     std::iota(same.begin(), same.end(), 0);
-    cycles = cyclesOf(members, edges, same);
   }
+  return same;
+}
+
+static bool isVisible(Operation *op) {
+  return !isSubexpression(tensorName(op->getResult(0)));
+}
+
+/// Why a cycle is not well founded: a shortest one of reads that no rank
+/// carries, from the first named member.
+static void report(Recurrence &recurrence) {
+  if (reportDirections(recurrence))
+    return;
+  SmallVector<unsigned> same = uncarried(recurrence);
+  auto cycles = recurrence.cyclesOf(recurrence.members, same);
   ArrayRef<Operation *> cycle = cycles.front();
   auto first = llvm::find_if(cycle, isVisible);
   Operation *start = first == cycle.end() ? cycle.front() : *first;
-  llvm::DenseMap<Operation *, const Edge *> reachedBy;
+  llvm::DenseMap<Operation *, const RecurrenceEdge *> reachedBy;
   SmallVector<Operation *> queue{start};
   for (size_t next = 0; next < queue.size() && !reachedBy.count(start); ++next)
-    for (unsigned i : same)
-      if (edges[i].reader == queue[next] &&
-          llvm::is_contained(cycle, edges[i].source) &&
-          reachedBy.try_emplace(edges[i].source, &edges[i]).second)
-        queue.push_back(edges[i].source);
+    for (unsigned i : same) {
+      const RecurrenceEdge &edge = recurrence.edges[i];
+      if (edge.reader == queue[next] &&
+          llvm::is_contained(cycle, edge.source) &&
+          reachedBy.try_emplace(edge.source, &edge).second)
+        queue.push_back(edge.source);
+    }
   SmallVector<std::string> path;
   Operation *at = start;
   do {
-    const Edge *edge = reachedBy[at];
+    const RecurrenceEdge *edge = reachedBy[at];
     if (isVisible(at))
       path.push_back(edge->read ? printAccess(edge->read)
                                 : printDefinition(at));
@@ -404,14 +130,14 @@ void Recurrence::report() {
   error.attachNote() << "hint: a recurrence needs an earlier step";
 }
 
-LogicalResult
-Recurrence::checkBases(const llvm::MapVector<Operation *, Order> &orders) {
+/// Every step that is read has an equation.
+static LogicalResult checkBases(Recurrence &recurrence) {
   bool failedAny = false;
-  for (const Edge &edge : edges) {
+  for (const RecurrenceEdge &edge : recurrence.edges) {
     ReadOp read = edge.read;
     if (!read || read.getBounds() != Bounds::inside)
       continue;
-    BoundsProver &prover = *provers[read->getParentRegion()];
+    BoundsProver &prover = recurrence.proverOf(read);
     IterationSpace &space = prover.getSpace();
     NamedTensorType type = read.getTensor().getType();
     for (auto [i, index] : llvm::enumerate(read.getIndices())) {
@@ -475,9 +201,9 @@ static bool dependsOn(Value value, Value argument,
          });
 }
 
-void Recurrence::warnGuarded(
-    const llvm::MapVector<Operation *, Order> &orders) {
-  for (const Edge &edge : edges) {
+static void warnGuarded(const Recurrence &recurrence,
+                        const Recurrence::Orders &orders) {
+  for (const RecurrenceEdge &edge : recurrence.edges) {
     // An equation of a tensor, or a tensor without other equations.
     auto einsum = dyn_cast<EinsumOp>(edge.read ? edge.reader : edge.source);
     Value tensor = edge.reader->getResult(0);
@@ -494,7 +220,7 @@ void Recurrence::warnGuarded(
     for (auto &[rank, sign] : order->second) {
       Value coordinate = einsum.coordinate(rank);
       // `last` reads the state where it stopped.
-      bool isStop = llvm::any_of(members, [&](Operation *op) {
+      bool isStop = llvm::any_of(recurrence.members, [&](Operation *op) {
         return llvm::any_of(op->getResult(0).getUsers(), [&](Operation *user) {
           auto reader = user->getParentOfType<EinsumOp>();
           return reader && reader.builtinReduce() == Reduce::last &&
@@ -522,20 +248,20 @@ LogicalResult attn::markRecurrences(CascadeOp cascade, bool diagnose) {
   bool failedAny = false;
   for (auto [number, members] : llvm::enumerate(dependences.getCycles())) {
     Recurrence recurrence(cascade, members);
-    llvm::MapVector<Operation *, Order> orders;
-    if (!recurrence.findOrder(orders)) {
+    auto orders = recurrence.findOrder();
+    if (!orders) {
       if (diagnose)
-        recurrence.report();
+        report(recurrence);
       failedAny = true;
       continue;
     }
     if (diagnose) {
-      failedAny |= failed(recurrence.checkBases(orders));
-      recurrence.warnGuarded(orders);
+      failedAny |= failed(checkBases(recurrence));
+      warnGuarded(recurrence, *orders);
     }
     for (Operation *op : members) {
       SmallVector<Attribute> iterate;
-      for (auto &[rank, sign] : orders[op])
+      for (auto &[rank, sign] : (*orders)[op])
         iterate.push_back(b.getArrayAttr({rank, b.getI64IntegerAttr(sign)}));
       op->setAttr("attn.iterate", b.getArrayAttr(iterate));
       op->setAttr("attn.scc", b.getI64IntegerAttr(number));
