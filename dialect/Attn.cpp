@@ -112,6 +112,13 @@ std::optional<Fn> attn::combinerOf(Reduce kind) {
   llvm_unreachable("unknown reduction");
 }
 
+std::pair<StringAttr, ArrayRef<StringAttr>> attn::partsOf(Attribute relation) {
+  if (auto product = dyn_cast<ProductAttr>(relation))
+    return {product.getWhole(), product.getParts()};
+  auto sum = cast<SumAttr>(relation);
+  return {sum.getWhole(), sum.getParts()};
+}
+
 SmallVector<StringAttr> attn::strings(ArrayAttr array) {
   return llvm::map_to_vector(array,
                              [](Attribute a) { return cast<StringAttr>(a); });

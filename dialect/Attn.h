@@ -46,6 +46,10 @@ mlir::TypedAttr identityOf(Reduce kind, mlir::Type type);
 /// argmax, argmin, first, last.
 std::optional<Fn> combinerOf(Reduce kind);
 
+/// The whole and the parts of a relation, product or sum.
+std::pair<mlir::StringAttr, llvm::ArrayRef<mlir::StringAttr>>
+partsOf(mlir::Attribute relation);
+
 /// Names of an array of strings.
 llvm::SmallVector<mlir::StringAttr> strings(mlir::ArrayAttr array);
 

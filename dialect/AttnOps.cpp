@@ -84,17 +84,9 @@ void CascadeOp::getAsmBlockArgumentNames(Region &region,
 static LogicalResult verifyRelations(CascadeOp op) {
   llvm::StringMap<SmallVector<StringAttr>> parts;
   for (Attribute relation : op.getRelations()) {
-    StringAttr whole;
-    ArrayRef<StringAttr> list;
-    if (auto product = dyn_cast<ProductAttr>(relation)) {
-      whole = product.getWhole();
-      list = product.getParts();
-    } else if (auto sum = dyn_cast<SumAttr>(relation)) {
-      whole = sum.getWhole();
-      list = sum.getParts();
-    } else {
+    if (!isa<ProductAttr, SumAttr>(relation))
       return op.emitOpError("relation is no product and no sum: ") << relation;
-    }
+    auto [whole, list] = partsOf(relation);
     for (StringAttr rank : list)
       if (!op.findRank(rank))
         return op.emitOpError("(cascade_c2) rank ")

@@ -53,16 +53,7 @@ Analysis::Analysis(CascadeOp cascade, StringAttr rank) {
   for (bool changed = true; changed;) {
     changed = false;
     for (Attribute relation : cascade.getRelations()) {
-      StringAttr whole;
-      ArrayRef<StringAttr> parts;
-      if (auto product = dyn_cast<ProductAttr>(relation)) {
-        whole = product.getWhole();
-        parts = product.getParts();
-      } else {
-        auto sum = cast<SumAttr>(relation);
-        whole = sum.getWhole();
-        parts = sum.getParts();
-      }
+      auto [whole, parts] = partsOf(relation);
       if (ranks.contains(whole))
         for (StringAttr part : parts)
           changed |= ranks.insert(part).second;

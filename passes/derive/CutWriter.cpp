@@ -50,13 +50,6 @@ Value CutWriter::addInput(StringRef name, RankRef ranks, Type element,
 // Coordinates
 //===----------------------------------------------------------------------===//
 
-static std::pair<StringAttr, ArrayRef<StringAttr>> partsOf(Attribute relation) {
-  if (auto product = dyn_cast<ProductAttr>(relation))
-    return {product.getWhole(), product.getParts()};
-  auto sum = cast<SumAttr>(relation);
-  return {sum.getWhole(), sum.getParts()};
-}
-
 /// Is the rank made of others, or part of one? A piece is then made of pieces.
 bool CutWriter::isRelated() const {
   return llvm::any_of(CascadeOp(original).getRelations(), [&](Attribute r) {
