@@ -1,6 +1,6 @@
 //===- Affine.cpp - integers of a region as linear forms --------*- C++ -*-===//
 // Their arithmetic is in AffineVariables.cpp, extents are in AffineExtents.cpp,
-// conditions and sets in AffineConditions.cpp.
+// conditions in AffineConditions.cpp, bounds and demand in AffineDomains.cpp.
 #include "dialect/Affine.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
