@@ -115,8 +115,9 @@ void MatrixStream::rowsBeside(bool isFull, Value step,
           return carried;
         });
   };
-  // One part of a quad of several pieces gets a few vectors: the machine has
-  // room for no more than four products that wait, and the rows behind them.
+  // Short rows that are all there: a few vectors beside each part of a quad,
+  // for the machine has room for no more than four products that wait.
+  bool isFine = isFull && !isLong;
   auto vectors = [&](Value at, int64_t part, int64_t parts, Values carried) {
     int64_t count = order.pairs * RowPhase::vectors;
     for (int64_t i = count * part / parts; i < count * (part + 1) / parts;
@@ -132,7 +133,6 @@ void MatrixStream::rowsBeside(bool isFull, Value step,
     Value before = b.mul(number, b.i64(order.quads));
     for (const Beside &x : products) {
       int64_t parts = partsOf(*x.product);
-      bool isFine = parts > 2 && isFull && !isLong;
       auto slice = [&](Value quad, int64_t part, Values carried) {
         Value first = b.mul(b.add(before, quad), b.i64(order.pairs));
         if (isFine)

@@ -43,13 +43,48 @@ static SmallVector<int8_t> excess() {
 }
 
 /// excess() by the upper 6 bits of 255 - f, of which it is added.
-static Value tableOf(CodeBuilder &b) {
+static SmallVector<int8_t> table() {
   SmallVector<int8_t> bytes = excess();
   std::reverse(bytes.begin(), bytes.end());
   for (int8_t &x : bytes)
     x = int8_t(0xff + x);
-  auto type = VectorType::get({64}, b.getI8Type());
-  return b.constant(DenseElementsAttr::get(type, ArrayRef(bytes)));
+  return bytes;
+}
+
+/// Four words of the one vector, four of the other: one and one.
+static SmallVector<int8_t> order() {
+  SmallVector<int8_t> order;
+  for (int lane = 0; lane < 4; ++lane)
+    for (int8_t i : {0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15})
+      order.push_back(i);
+  return order;
+}
+
+/// A constant that LLVM knows is read anew at each use when registers are few:
+/// 6 % of a step.
+static Value kept(CodeBuilder &b, Value x) {
+  return LLVM::InlineAsmOp::create(
+             b, x.getType(), ValueRange{x}, "", "=v,0",
+             /*has_side_effects=*/false,
+             /*is_align_stack=*/false, LLVM::TailCallKind::None,
+             LLVM::AsmDialectAttr::get(b.getContext(),
+                                       LLVM::AsmDialect::AD_ATT),
+             ArrayAttr())
+      .getResult(0);
+}
+
+PowerConstants::PowerConstants(CodeBuilder &b) {
+  Type ints = VectorType::get({16}, b.getI32Type()),
+       words = VectorType::get({32}, b.getI16Type());
+  auto bytes = VectorType::get({64}, b.getI8Type());
+  auto dense = [&](ArrayRef<int8_t> values) {
+    return kept(b, b.constant(DenseElementsAttr::get(bytes, values)));
+  };
+  magicBits = kept(b, b.integer(ints, ::magicBits));
+  this->order = dense(::order());
+  this->table = dense(::table());
+  upperBytes = kept(b, b.integer(words, int16_t(0xff00)));
+  upperHalves = kept(b, b.integer(ints, int32_t(0xffff0000)));
 }
 
 static Value call(CodeBuilder &b, Type type, StringRef name,
@@ -72,8 +107,9 @@ static Value turned(CodeBuilder &b, Value x) {
   return b.sub(base, x);
 }
 
-PowerPair cpu::emitPowerPair(CodeBuilder &b, const PowerPoint &even,
-                             const PowerPoint &odd, Value &seen) {
+PowerPair cpu::emitPowerPair(CodeBuilder &b, const PowerConstants &constants,
+                             const PowerPoint &even, const PowerPoint &odd,
+                             Value &seen) {
   Type reals = even.x.getType(), ints = b.like(reals, b.getI32Type());
   Type words = VectorType::get({32}, b.getI16Type()),
        bytes = VectorType::get({64}, b.getI8Type());
@@ -87,26 +123,19 @@ PowerPair cpu::emitPowerPair(CodeBuilder &b, const PowerPoint &even,
     Value bits = cast(ints, sum);
     // As integers, negative sums and NaN are the largest.
     seen = arith::MaxUIOp::create(b, seen, bits);
-    return b.sub(bits, b.integer(ints, magicBits));
+    return b.sub(bits, constants.magicBits);
   };
   Value low = bitsOf(even), high = bitsOf(odd);
   Value packed =
       call(b, words, "llvm.x86.avx512.packusdw.512", ValueRange{low, high});
-  // Four of the one, four of the other: one and one.
-  SmallVector<int8_t> order;
-  for (int lane = 0; lane < 4; ++lane)
-    for (int8_t i : {0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15})
-      order.push_back(i);
-  Value pairs = cast(
-      words,
-      call(b, bytes, "llvm.x86.avx512.pshuf.b.512",
-           ValueRange{cast(bytes, packed),
-                      b.constant(DenseElementsAttr::get(
-                          llvm::cast<VectorType>(bytes), ArrayRef(order)))}));
+  Value pairs =
+      cast(words, call(b, bytes, "llvm.x86.avx512.pshuf.b.512",
+                       ValueRange{cast(bytes, packed), constants.order}));
   Value index = arith::ShRUIOp::create(b, pairs, b.integer(words, 2));
-  Value entry = cast(words, call(b, bytes, "llvm.x86.avx512.permvar.qi.512",
-                                 ValueRange{tableOf(b), cast(bytes, index)}));
-  entry = b.bitOr(entry, b.integer(words, int16_t(0xff00)));
+  Value entry =
+      cast(words, call(b, bytes, "llvm.x86.avx512.permvar.qi.512",
+                       ValueRange{constants.table, cast(bytes, index)}));
+  entry = b.bitOr(entry, constants.upperBytes);
   Value results =
       arith::ShRUIOp::create(b, b.sub(entry, pairs), b.integer(words, 1));
   Value both = cast(ints, results);
@@ -118,7 +147,7 @@ PowerPair cpu::emitPowerPair(CodeBuilder &b, const PowerPoint &even,
   sign(odd.present, INT32_MIN);
   return {both,
           cast(reals, arith::ShLIOp::create(b, both, b.integer(ints, 16))),
-          cast(reals, b.bitAnd(both, b.integer(ints, int32_t(0xffff0000))))};
+          cast(reals, b.bitAnd(both, constants.upperHalves))};
 }
 
 Value cpu::startOfSeen(CodeBuilder &b, Type ints) { return b.integer(ints, 0); }

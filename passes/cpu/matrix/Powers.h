@@ -14,6 +14,12 @@
 
 namespace attn::cpu {
 
+/// Constants of emitPowerPair, kept in registers; made outside of loops.
+struct PowerConstants {
+  mlir::Value magicBits, order, table, upperBytes, upperHalves;
+  explicit PowerConstants(CodeBuilder &b);
+};
+
 /// x of 2^x: a vector of 16 f32, and its points that are there (null: all).
 struct PowerPoint {
   mlir::Value x, present;
@@ -27,8 +33,9 @@ struct PowerPair {
 /// 2^x of two vectors of f32; 0 below 2^-126. From 2^128 on it is a NaN or as
 /// large, but 0 where x is a NaN or 2^15 and more: `seen` (16 x i32), which has
 /// been through all pairs, tells these.
-PowerPair emitPowerPair(CodeBuilder &b, const PowerPoint &even,
-                        const PowerPoint &odd, mlir::Value &seen);
+PowerPair emitPowerPair(CodeBuilder &b, const PowerConstants &constants,
+                        const PowerPoint &even, const PowerPoint &odd,
+                        mlir::Value &seen);
 /// Before the first pair; `ints`: 16 x i32.
 mlir::Value startOfSeen(CodeBuilder &b, mlir::Type ints);
 /// `value`, or a NaN where `seen` tells of one.

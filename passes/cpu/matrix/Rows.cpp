@@ -195,12 +195,15 @@ RowPhase::Values RowPhase::begin() {
     factorAt.push_back(factor(*product));
   }
   forms.clear();
+  bool hasPowers = false;
   onTrial([&] {
     rowAt[0] = b.i64(0);
     for (tile::EinsumOp op : phase.reductions)
       forms.push_back(formOf(op));
-    powers = arePowers();
+    hasPowers = arePowers();
   });
+  if (hasPowers)
+    powers.emplace(b);
   Values sums;
   for (auto [form, reduction] : llvm::zip(forms, phase.reductions)) {
     tile::EinsumOp op = reduction;
@@ -312,10 +315,10 @@ void RowPhase::emitPowers(Value pair, int64_t vector, Value &seen) {
     Scalar point = element(right, row, vector);
     points[row] = {exponentOf(point.value), presenceOf(point)};
   }
-  PowerPair powers = emitPowerPair(b, points[0], points[1], seen);
+  PowerPair made = emitPowerPair(b, *powers, points[0], points[1], seen);
   for (auto [place, product] : llvm::zip(factorAt, phase.factors))
-    storeWords(*product, powers.words, place, pair, vector);
-  Value values[2] = {powers.even, powers.odd};
+    storeWords(*product, made.words, place, pair, vector);
+  Value values[2] = {made.even, made.odd};
   for (int64_t row = 0; row < 2; ++row) {
     Scalar &point = known[keyOf(right, row, vector)];
     point.value = values[row];

@@ -7,6 +7,7 @@
 #ifndef ATTN_PASSES_CPU_MATRIX_ROWS_H
 #define ATTN_PASSES_CPU_MATRIX_ROWS_H
 
+#include "passes/cpu/matrix/Powers.h"
 #include "passes/cpu/matrix/Roles.h"
 #include "passes/cpu/tile/Lowering.h"
 
@@ -91,7 +92,7 @@ private:
   const MatrixRoles::Phase &phase;
   Value full;
   bool fused;
-  bool powers = false; // factors are 2^x, made in pairs
+  std::optional<PowerConstants> powers; // factors are 2^x, made in pairs
   Place factor;
   std::map<Key, Scalar> shared, known;
   llvm::DenseSet<Value> above; // values that are never -inf
