@@ -166,9 +166,11 @@ llvm::Expected<OwningOpRef<ModuleOp>> attn::schedule(Program &program,
   OwningOpRef<ModuleOp> best;
   unsigned bestFit = 0;
   for (const GpuTile &tile : (*gpu)->tiles) {
-    auto module =
-        scheduleTiles(program, {tile.stream, tile.lanes, /*pack=*/true,
-                                /*packRows=*/false});
+    TileSizes sizes{tile.stream, tile.lanes, /*pack=*/true,
+                    /*packRows=*/false};
+    if ((*gpu)->hopper)
+      sizes.part = gpu::warpgroupLanes;
+    auto module = scheduleTiles(program, sizes);
     if (!module)
       return module.takeError();
     auto [fit, most] = fitOf(**module, **gpu);

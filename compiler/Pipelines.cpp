@@ -32,6 +32,7 @@ void attn::buildSchedule(mlir::OpPassManager &passes, const TileSizes &tiles) {
   options.pack = tiles.pack;
   options.packRows = tiles.packRows;
   options.matrixLanes = tiles.matrixLanes;
+  options.partSize = tiles.part;
   llvm::append_range(options.vectorKernels, tiles.vectorKernels);
   cascade.addPass(createAttnToTile(options));
   cascade.addPass(createAttnPartition());

@@ -21,6 +21,8 @@ struct TileSizes {
   bool packRows = true;
   /// Rows where products are of what a matrix unit of the target multiplies.
   int64_t matrixLanes = 0;
+  /// Lanes and points of parts of steps that may be left out; 0: none are.
+  int64_t part = 0;
   /// Kernels, by name, that no matrix unit runs all the same.
   std::vector<std::string> vectorKernels = {};
 

@@ -55,13 +55,13 @@ LogicalResult TileType::verify(function_ref<InFlightDiagnostic()> emitError,
 /// The last operation of a single-block region if it is tile.yield.
 static tile::YieldOp yieldOf(Region &region) {
   Block &block = region.front();
-  return block.empty() ? tile::YieldOp() : dyn_cast<tile::YieldOp>(block.back());
+  return block.empty() ? tile::YieldOp()
+                       : dyn_cast<tile::YieldOp>(block.back());
 }
 
 static bool isCoordinates(ValueRange arguments) {
-  return llvm::all_of(arguments, [](Value v) {
-    return v.getType().isInteger(32);
-  });
+  return llvm::all_of(arguments,
+                      [](Value v) { return v.getType().isInteger(32); });
 }
 
 LogicalResult tile::KernelOp::verifyRegions() {
@@ -80,8 +80,8 @@ LogicalResult tile::KernelOp::verifyRegions() {
 }
 
 /// load_c1, load_c2, store_c1, store_c2.
-static LogicalResult verifyIndices(Operation *op, Region &indices, TileType type,
-                                   NamedTensorType tensor) {
+static LogicalResult verifyIndices(Operation *op, Region &indices,
+                                   TileType type, NamedTensorType tensor) {
   if (indices.getNumArguments() != type.getRanks().size() ||
       !isCoordinates(indices.getArguments()))
     return op->emitOpError("(c1) one i32 argument a rank of the tile");
@@ -99,8 +99,9 @@ LogicalResult tile::StoreOp::verifyRegions() {
   auto kernel = (*this)->getParentOfType<tile::KernelOp>();
   if (!kernel || getResult() >= kernel.getNumResults())
     return emitOpError("(store_c3) the kernel has no result ") << getResult();
-  return verifyIndices(*this, getIndices(), getTile().getType(),
-                       cast<NamedTensorType>(kernel.getResultTypes()[getResult()]));
+  return verifyIndices(
+      *this, getIndices(), getTile().getType(),
+      cast<NamedTensorType>(kernel.getResultTypes()[getResult()]));
 }
 
 SmallVector<StringAttr> tile::spaceOf(EinsumOp op) {
@@ -141,8 +142,8 @@ LogicalResult tile::EinsumOp::verifyRegions() {
   if (!yield || yield.getNumOperands() != 1)
     return emitOpError("(einsum_c3) yields one value");
   bool counts = getMonoid() && *getMonoid() == Reduce::count;
-  if (!counts && yield.getOperand(0).getType() !=
-                     scalarTypeOf(type.getElementType()))
+  if (!counts &&
+      yield.getOperand(0).getType() != scalarTypeOf(type.getElementType()))
     return emitOpError("(einsum_c3) yields ")
            << yield.getOperand(0).getType() << " for " << type;
   if (getMonoid() && type.getMasked())
@@ -162,14 +163,17 @@ LogicalResult tile::StreamOp::verifyRegions() {
       getResultTypes() != getInit().getTypes() ||
       arguments.drop_front().getTypes() != getInit().getTypes())
     return emitOpError("(stream_c2) types of the carried tiles differ");
-  if (getClassify().empty())
-    return success();
-  auto holds = yieldOf(getClassify());
-  auto isBool = [](Type type) { return type.isInteger(1); };
-  if (!holds || holds.getNumOperands() != 2 ||
-      !llvm::all_of(holds.getOperandTypes(), isBool) ||
-      getClassify().getNumArguments() != 1 ||
-      !getClassify().getArgument(0).getType().isInteger(32))
+  auto yieldsBools = [](Region &region, unsigned arguments, unsigned count) {
+    auto holds = yieldOf(region);
+    return holds && holds.getNumOperands() == count &&
+           llvm::all_of(holds.getOperandTypes(),
+                        [](Type type) { return type.isInteger(1); }) &&
+           region.getNumArguments() == arguments &&
+           isCoordinates(region.getArguments());
+  };
+  if (!getClassify().empty() && !yieldsBools(getClassify(), 1, 2))
     return emitOpError("(stream_c3) classify maps an i32 to two bools");
+  if (!getParts().empty() && (!yieldsBools(getParts(), 3, 3) || !getPartSize()))
+    return emitOpError("(stream_c4) parts maps three i32 to three bools");
   return success();
 }

@@ -146,19 +146,29 @@ def Tile_StreamOp
     and may be left out; where the second is false the step is not full,
     whatever the range says.
 
+    `parts` says more: of part i of the lanes and part j of the step's points,
+    `partSize` of them each, it yields three bools from the step, i and j (i32).
+    Where the first is false there are no points in these lanes that exist. Where
+    the second is true all `bounded` maps are true there, but for those with the
+    unit attribute `classified`; where the third is, these are.
+
     Constraints: stream_c1: arguments are the step (i32), then the carried
     tiles; stream_c2: init, arguments, yields and results agree in type;
-    stream_c3: classify maps an i32 to two i1.
+    stream_c3: classify maps an i32 to two i1; stream_c4: parts maps three i32 to
+    three i1.
   }];
   let arguments = (ins StrAttr:$rank, I32:$lower, I32:$fullLower,
                        I32:$fullUpper, I32:$upper, Optional<I32>:$from,
-                       Optional<I32>:$to, Variadic<Tile_TileType>:$init);
+                       Optional<I32>:$to, Variadic<Tile_TileType>:$init,
+                       OptionalAttr<I64Attr>:$partSize);
   let results = (outs Variadic<Tile_TileType>:$results);
-  let regions = (region SizedRegion<1>:$body, MaxSizedRegion<1>:$classify);
+  let regions = (region SizedRegion<1>:$body, MaxSizedRegion<1>:$classify,
+                        MaxSizedRegion<1>:$parts);
   let assemblyFormat = [{
     $rank `in` $lower `,` $fullLower `,` $fullUpper `,` $upper
     (`points` $from^ `,` $to)?
-    `carry` `(` $init `)` $body (`classify` $classify^)? attr-dict
+    `carry` `(` $init `)` $body (`classify` $classify^)?
+    (`parts` $partSize^ $parts)? attr-dict
     `:` functional-type($init, $results)
   }];
   let hasRegionVerifier = 1;

@@ -125,6 +125,35 @@ void Fragments::emitEinsum(tile::EinsumOp op) {
   tiles[op.getResult()] = std::move(result);
 }
 
+Fragments::Values
+Fragments::emitMasks(tile::EinsumOp op, Value condition, ArrayRef<Value> values,
+                     llvm::function_ref<bool(MapOp)> isAsked) {
+  PointMap map = mapOf(op);
+  Shape shape = shapeOf(op.getResult().getType());
+  Values result;
+  for (auto [i, value] : llvm::enumerate(values)) {
+    Point point{shape.lane(i), shape.column(i)};
+    map.decided.clear();
+    for (auto condition : map.block->getOps<MapOp>())
+      if (condition->hasAttr("bounded") && !isAsked(condition))
+        map.decided.push_back(
+            {condition, {{point, Scalar{b.boolean(true), {}, {}, true}}}});
+    Scalar asked = emitPoint(map, point, condition);
+    Value part = positiveMultiple(asked.value).first;
+    auto select = (part ? part : asked.value).getDefiningOp<arith::SelectOp>();
+    bool isMask = select && select.getTrueValue() == value &&
+                  isMinusInfinity(select.getFalseValue());
+    if (isMask)
+      result.push_back(select);
+    else
+      result.push_back(asked.present
+                           ? b.select(asked.present, value,
+                                      b.real(value.getType(), -INFINITY))
+                           : value);
+  }
+  return result;
+}
+
 void Fragments::emitReduction(tile::EinsumOp op) {
   Registers result{op.getResult().getType(), {}, {}};
   Shape shape = shapeOf(result.type);

@@ -56,6 +56,12 @@ protected:
   cpu::Scalar element(Value tile, Point point);
   void emitEinsum(tile::EinsumOp op);
   void emitReduction(tile::EinsumOp op);
+  /// Those of `values`, points of a tile that `op` reads, where `condition` (a
+  /// value of its map, which falls to -inf with them) is there; -inf elsewhere.
+  /// `bounded` maps that are not asked are true.
+  Values emitMasks(tile::EinsumOp op, Value condition,
+                   llvm::ArrayRef<Value> values,
+                   llvm::function_ref<bool(MapOp)> isAsked);
   void emitLoad(tile::LoadOp op);
   /// Starts to read what `emitLoad` will take from registers, if the points of
   /// the tile lie so that it can.
@@ -112,6 +118,7 @@ protected:
   enum class Shifts { guarded, exact, fused };
   Shifts shifting = Shifts::guarded;
   llvm::DenseMap<Value, Registers> tiles;
+  llvm::DenseMap<mlir::Operation *, Values> slices; // as fetched
 
 private:
   /// What an einsum computes of each point of its tiles.
@@ -170,8 +177,7 @@ private:
   Values indicesAt(mlir::Region &region, tile::TileType type, Point point,
                    const cpu::Storage &s, Value &inside);
 
-  llvm::DenseMap<mlir::Operation *, Values> slices; // as fetched
-  std::vector<Shift> shifts;                        // of one block
+  std::vector<Shift> shifts; // of one block
   /// Limits that are emitted in a block.
   struct Bounds {
     mlir::Block *block = nullptr;

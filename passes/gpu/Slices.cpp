@@ -21,7 +21,7 @@ std::optional<Fragments::Slice> Fragments::sliceOf(tile::LoadOp op) const {
   Type element = type.getElementType();
   const Storage &s = outside.storage(op.getTensor());
   StringAttr column = columnOf(type, laneRank);
-  if (!laneOfWarp || !column || partsOf(column) != 1 || s.presence ||
+  if (!laneOfWarp || !column || s.presence ||
       (!element.isF32() && !element.isInteger(32)))
     return std::nullopt;
   Block &block = op.getIndices().front();
@@ -33,7 +33,7 @@ std::optional<Fragments::Slice> Fragments::sliceOf(tile::LoadOp op) const {
   if (!llvm::all_of(block, isTotal))
     return std::nullopt;
   Slice result;
-  result.columns = sizeOf(type, column);
+  result.columns = sizeOf(type, column) / partsOf(column);
   result.lanes = sizeOf(type, laneRank);
   bool found = false;
   for (auto [axis, index] : llvm::enumerate(block.back().getOperands())) {
@@ -62,8 +62,10 @@ Fragments::Place Fragments::placeOf(tile::LoadOp op, Value lane, Value column) {
   code.capture(surroundings(), op.getIndices());
   Block &block = op.getIndices().front();
   for (auto [argument, rank] :
-       llvm::zip(block.getArguments(), op.getType().getRanks()))
-    code.bind(argument, {rank == laneRank ? lane : column, {}, {}, true});
+       llvm::zip(block.getArguments(), op.getType().getRanks())) {
+    Value at = rank == laneRank ? lane : column, begin = partBegin(rank);
+    code.bind(argument, {begin ? b.add(at, begin) : at, {}, {}, true});
+  }
   const Storage &s = outside.storage(op.getTensor());
   Place place;
   for (auto [index, extent] : llvm::zip(code.emit(block), s.extents)) {
@@ -121,7 +123,8 @@ void Fragments::fetchSlice(tile::LoadOp op) {
       Value i = b.select(inside, index, b.i32(0));
       offset = b.add(offset, b.mul(b.convert(i, b.getI64Type()), stride));
     }
-    held.push_back(b.select(inside, loadElements(b, s, offset, type), zero));
+    auto load = [&] { return Values{loadElements(b, s, offset, type)}; };
+    held.push_back(b.ifElse(inside, load, [&] { return Values{zero}; })[0]);
   }
 }
 

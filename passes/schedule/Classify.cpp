@@ -75,9 +75,9 @@ Value Classifier::clone(Value value) {
 }
 
 Value Classifier::summary(Value value, const Sides &sides, Reduce kind) {
-  Value &read = known[{kind, conditions.text(value)}];
-  if (read)
-    return read;
+  Value &made = known[{kind, conditions.text(value)}];
+  if (made)
+    return e->read(made, *at);
   EinsumOp op = einsumOf(value);
   Block &block = value.getParentRegion()->front();
   Dependence dependence(block);
@@ -85,23 +85,31 @@ Value Classifier::summary(Value value, const Sides &sides, Reduce kind) {
   std::string name =
       (cast<StringAttr>(op.getNames()[0]).getValue() + ".tiles").str();
   spec.name = name;
-  StringAttr step = sides.lane ? laneStep : ranks.stream;
+  const TilePieces::Side &side = sides.lane ? pieces.lanes : pieces.points;
   for (int i : dependence.of(value).set_bits()) {
     StringAttr rank = rankOf(block.getArgument(i));
     if (rank != ranks.lane && rank != ranks.stream && rank != ranks.tile)
       spec.space.push_back(rank);
   }
-  spec.space.push_back(step);
-  spec.reduced.push_back(sides.lane ? laneTile : ranks.tile);
+  spec.space.push_back(side.number);
+  spec.reduced.push_back(side.tile);
   spec.monoid = ReduceAttr::get(e->b.getContext(), kind);
   spec.element = value.getType();
-  EinsumOp made = buildEinsum(
+  EinsumOp einsum = buildEinsum(
       summaries, value.getLoc(), spec,
       [&](ExprBuilder &inner, Coordinates &own) {
+        auto point = [&](Value number) {
+          Value start = inner.map(Fn::mul, {number, inner.integer(side.size)});
+          return inner.map(Fn::add, {start, own[side.tile]});
+        };
         if (sides.lane) {
-          Value start = inner.map(
-              Fn::mul, {own[laneStep], inner.integer(ranks.laneSize)});
-          own[ranks.lane] = inner.map(Fn::add, {start, own[laneTile]});
+          own[ranks.lane] = point(own[side.number]);
+        } else if (side.number != ranks.stream) {
+          Value parts = inner.integer(ranks.tileSize / side.size);
+          own[ranks.stream] =
+              inner.map(Fn::floordiv, {own[side.number], parts});
+          own[ranks.tile] =
+              point(inner.map(Fn::mod, {own[side.number], parts}));
         }
         IRMapping mapping;
         for (BlockArgument argument : block.getArguments())
@@ -121,7 +129,8 @@ Value Classifier::summary(Value value, const Sides &sides, Reduce kind) {
                                 : read.getBounds());
         });
       });
-  return read = e->read(made.getResult(0), *at);
+  made = einsum.getResult(0);
+  return e->read(made, *at);
 }
 
 std::optional<Classifier::Interval> Classifier::interval(Value value) {
@@ -145,14 +154,15 @@ std::optional<Classifier::Interval> Classifier::interval(Value value) {
       return Interval{low, high};
     };
     if (rank == ranks.tile)
-      return range(wide(e->integer(0)), ranks.tileSize);
+      return range(wide(at->lookup(rank)), pieces.points.size);
     if (rank == ranks.stream)
       return range(wide(at->lookup(rank)), 1);
-    Value start = e->map(Fn::mul, {wide(at->lookup(laneStep)),
-                                   wide(e->integer(ranks.laneSize))});
-    Interval rows = range(start, ranks.laneSize);
-    Value last = e->map(
-        Fn::sub, {wide(e->extent(ranks.lane)), wide(e->integer(1))});
+    const TilePieces::Side &lanes = pieces.lanes;
+    Value start = e->map(Fn::mul, {wide(at->lookup(lanes.number)),
+                                   wide(e->integer(lanes.size))});
+    Interval rows = range(start, lanes.size);
+    Value last =
+        e->map(Fn::sub, {wide(e->extent(ranks.lane)), wide(e->integer(1))});
     rows.high = e->map(Fn::min, {rows.high, last});
     return rows;
   }

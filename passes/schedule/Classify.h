@@ -1,9 +1,10 @@
 //===- Classify.h - which tiles a condition leaves --------------*- C++ -*-===//
-// A condition on a tile's points, evaluated on intervals: does it hold somewhere
-// in the tile, does it hold everywhere? Coordinates are intervals by themselves.
-// What is read from tensors along one side of the tile alone is summarised, its
-// least and greatest value a tile, by einsums before the kernel: linear work for
-// a quadratic number of tiles. Documents, prefix lengths, token classes and
+// A condition on a tile's points, evaluated on intervals: does it hold
+// somewhere in the tile, does it hold everywhere? Coordinates are intervals by
+// themselves. What is read from tensors along one side of the tile alone is
+// summarised, its least and greatest value a tile, by einsums before the
+// kernel: linear work for a quadratic number of tiles. All of it may be asked
+// of parts of tiles instead. Documents, prefix lengths, token classes and
 // interval tables all come out as comparisons of such intervals.
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_PASSES_SCHEDULE_CLASSIFY_H
@@ -18,22 +19,34 @@ struct Holds {
   mlir::Value some, all;
 };
 
+/// What is classified: tiles, or parts of them. Along each side the pieces are
+/// numbered by one rank, and another runs over `size` points of one.
+struct TilePieces {
+  struct Side {
+    mlir::StringAttr number, tile;
+    int64_t size = 0;
+  };
+  Side lanes, points;
+};
+
 class Classifier {
   using Value = mlir::Value;
 
 public:
-  /// The lane coordinate is laneStep * |laneTile| + laneTile. Summaries are
-  /// built at `summaries`.
+  /// Summaries are built at `summaries`.
   Classifier(PresenceConditions &conditions, const KernelRanks &ranks,
-             mlir::StringAttr laneStep, mlir::StringAttr laneTile,
-             mlir::OpBuilder summaries)
-      : conditions(conditions), ranks(ranks), laneStep(laneStep),
-        laneTile(laneTile), summaries(summaries) {}
+             const TilePieces &pieces, mlir::OpBuilder summaries)
+      : conditions(conditions), ranks(ranks), pieces(pieces),
+        summaries(summaries) {}
 
   /// Code at `e` for a condition out of an einsum's region. `at` has the
-  /// coordinates of the tile: the grid's ranks and the streamed one.
+  /// coordinates of the piece: the grid's ranks and the streamed one, its
+  /// numbers, and the first of its points in the tile.
   std::optional<Holds> holds(ExprBuilder &e, Value condition,
                              const Coordinates &at);
+  /// Does the condition depend on what the kernel computes?
+  bool isUnknown(Value condition) { return sidesOf(condition).unknown; }
+  bool dependsOnLanes(Value condition) { return sidesOf(condition).lane; }
 
 private:
   /// i64; absent points are none of it.
@@ -62,9 +75,9 @@ private:
 
   PresenceConditions &conditions;
   const KernelRanks &ranks;
-  mlir::StringAttr laneStep, laneTile;
+  const TilePieces &pieces;
   mlir::OpBuilder summaries;
-  std::map<std::pair<Reduce, std::string>, Value> known; // summaries, read
+  std::map<std::pair<Reduce, std::string>, Value> known; // summaries
   ExprBuilder *e = nullptr;
   const Coordinates *at = nullptr;
 };

@@ -23,6 +23,9 @@ def AttnToTile : Pass<"attn-to-tile", "::attn::CascadeOp"> {
                  Option<"matrixLanes", "matrix-lanes", "int64_t", "0",
                         "lanes where all products are of tensors of bf16, f16 "
                         "or f32">,
+                 Option<"partSize", "part-size", "int64_t", "0",
+                        "say which parts of steps may have points, of parts of "
+                        "that many lanes and points">,
                  ListOption<"vectorKernels", "vector-kernels", "std::string",
                             "kernels with the other lanes all the same">];
   let dependentDialects = ["::attn::tile::TileDialect"];

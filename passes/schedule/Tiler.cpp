@@ -33,9 +33,9 @@ static SmallVector<ReadOp> factorsOf(EinsumOp op) {
 }
 
 Tiler::Tiler(CascadeOp cascade, KernelOp kernel, int64_t laneSize,
-             TilePacking pack, std::string name)
+             TilePacking pack, int64_t partSize, std::string name)
     : cascade(cascade), kernel(kernel), name(std::move(name)), pack(pack),
-      conditions(ranks), b(kernel) {
+      partSize(partSize), conditions(ranks), b(kernel) {
   ScheduleAttr schedule = *kernel.getSchedule();
   ranks.rows.assign(schedule.getParallel().begin(),
                     schedule.getParallel().end());
@@ -518,13 +518,17 @@ Value Tiler::emit(EinsumOp op, Value root, RankRef reduced, Value init,
       return e.where(scalar, condition);
     }
     auto map = dyn_cast<MapOp>(def);
-    if (map && bounded.count(conditions.text(map.getResult()))) {
+    std::string text = map ? conditions.text(map.getResult()) : "";
+    if (bounded.count(text)) {
       SmallVector<Value> sides;
       for (Value operand : map.getOperands())
         sides.push_back(clone(operand, mapping));
       Value compare = e.map(map.getFn(), sides);
-      if (auto made = compare.getDefiningOp<MapOp>())
+      if (auto made = compare.getDefiningOp<MapOp>()) {
         made->setAttr("bounded", b.getUnitAttr());
+        if (hasParts() && unordered.count(text))
+          made->setAttr("classified", b.getUnitAttr());
+      }
       return compare;
     }
     return {};
@@ -651,22 +655,82 @@ void Tiler::buildBounds() {
   bounds = builder.bounds;
 }
 
+/// Whole tiles are classified, or parts of them, if that says more: conditions
+/// that are alike for all lanes are not worth it.
+void Tiler::choosePieces() {
+  pieces = {{laneStep, laneTile, ranks.laneSize},
+            {ranks.stream, ranks.tile, ranks.tileSize}};
+  auto divides = [&](int64_t size) {
+    return partSize && size > partSize && size % partSize == 0;
+  };
+  Classifier asked(conditions, ranks, pieces, b);
+  auto isKnown = [&](const std::string &text) {
+    return !asked.isUnknown(conditions.source(text));
+  };
+  auto differs = [&](const std::string &text) {
+    return isKnown(text) && asked.dependsOnLanes(conditions.source(text));
+  };
+  if (!ranks.lane || !divides(ranks.laneSize) || !divides(ranks.tileSize) ||
+      llvm::none_of(unordered, isKnown) || llvm::none_of(common, differs))
+    return;
+  MLIRContext *ctx = cascade.getContext();
+  auto divide = [&](TilePieces::Side &side, StringRef name) {
+    auto count = AffineMap::get(
+        0, 1, getAffineSymbolExpr(0, ctx) * (side.size / partSize));
+    StringAttr number = freshRank(cascade, (name + "2").str());
+    declareRank(cascade, number, ExtentAttr::get(ctx, count, {side.number}));
+    side = {number, freshRank(cascade, (name + "3").str()), partSize};
+    declareRank(cascade, side.tile, ExtentAttr::constant(ctx, partSize));
+  };
+  divide(pieces.lanes, ranks.lane.getValue());
+  divide(pieces.points, ranks.stream.getValue());
+}
+
+/// Coordinates of a part of a step (null: a whole tile).
+Coordinates Tiler::pieceAt(ExprBuilder &e, Value step, Value lanePart,
+                           Value pointPart) {
+  Coordinates at = grid;
+  at[ranks.stream] = step;
+  at[ranks.tile] = e.integer(0);
+  if (!lanePart)
+    return at;
+  auto number = [&](Value whole, int64_t size, Value part) {
+    Value first = e.map(Fn::mul, {whole, e.integer(size / partSize)});
+    return e.map(Fn::add, {first, part});
+  };
+  at[pieces.lanes.number] = number(grid[laneStep], ranks.laneSize, lanePart);
+  at[pieces.points.number] = number(step, ranks.tileSize, pointPart);
+  at[ranks.tile] = e.map(Fn::mul, {pointPart, e.integer(partSize)});
+  return at;
+}
+
 /// Conditions that are no bounds are asked a step at a time.
-void Tiler::buildClassify() {
+void Tiler::buildClassify(Classifier &classifier) {
   if (unordered.empty())
     return;
   OpBuilder::InsertionGuard guard(b);
   Block *block = b.createBlock(&stream.getClassify(), {}, {b.getI32Type()},
                                {kernel.getLoc()});
   ExprBuilder e(b, kernel.getLoc());
-  Coordinates at = grid;
-  at[ranks.stream] = block->getArgument(0);
-  Classifier classifier(conditions, ranks, laneStep, laneTile,
-                        OpBuilder(program));
-  Value some = e.boolean(true), all = some;
+  Value step = block->getArgument(0);
+  SmallVector<Coordinates> all{pieceAt(e, step, {}, {})};
+  if (hasParts()) {
+    all.clear();
+    for (int64_t i = 0; i < ranks.laneSize / partSize; ++i)
+      for (int64_t j = 0; j < ranks.tileSize / partSize; ++j)
+        all.push_back(pieceAt(e, step, e.integer(i), e.integer(j)));
+  }
+  Value some = e.boolean(true), every = some;
   for (const std::string &text : unordered) {
     Value source = conditions.source(text);
-    auto holds = classifier.holds(e, source, at);
+    std::optional<Holds> holds;
+    for (const Coordinates &at : all) {
+      auto piece = classifier.holds(e, source, at);
+      if (piece && holds)
+        piece = {e.map(Fn::or_, {holds->some, piece->some}),
+                 e.map(Fn::and_, {holds->all, piece->all})};
+      holds = piece;
+    }
     if (!holds)
       continue;
     if (common.count(text))
@@ -674,14 +738,41 @@ void Tiler::buildClassify() {
     // Others stay in the code of full steps.
     if (!source.getDefiningOp<MapOp>())
       continue;
-    all = e.map(Fn::and_, {all, holds->all});
+    every = e.map(Fn::and_, {every, holds->all});
     bounded.insert(text);
   }
   // Conditions that say nothing of a whole tile need not be asked.
-  if (!matchPattern(some, m_One()) || !matchPattern(all, m_One()))
-    tile::YieldOp::create(b, kernel.getLoc(), ValueRange{some, all});
+  if (!matchPattern(some, m_One()) || !matchPattern(every, m_One()))
+    tile::YieldOp::create(b, kernel.getLoc(), ValueRange{some, every});
   else
     stream.getClassify().getBlocks().clear();
+}
+
+/// All conditions, of a part of a step.
+void Tiler::buildParts(Classifier &classifier) {
+  if (!hasParts() || stream.getClassify().empty())
+    return;
+  OpBuilder::InsertionGuard guard(b);
+  SmallVector<Type> types(3, b.getI32Type());
+  SmallVector<Location> locs(3, kernel.getLoc());
+  Block *block = b.createBlock(&stream.getParts(), {}, types, locs);
+  ExprBuilder e(b, kernel.getLoc());
+  Coordinates at = pieceAt(e, block->getArgument(0), block->getArgument(1),
+                           block->getArgument(2));
+  Value some = e.boolean(true), ordered = some, classified = some;
+  PresenceConditions::Texts texts = bounded;
+  texts.insert(common.begin(), common.end());
+  for (const std::string &text : texts) {
+    auto holds = classifier.holds(e, conditions.source(text), at);
+    if (holds && common.count(text))
+      some = e.map(Fn::and_, {some, holds->some});
+    Value &all = unordered.count(text) ? classified : ordered;
+    if (bounded.count(text))
+      all = e.map(Fn::and_, {all, holds ? holds->all : e.boolean(false)});
+  }
+  tile::YieldOp::create(b, kernel.getLoc(),
+                        ValueRange{some, ordered, classified});
+  stream.setPartSize(partSize);
 }
 
 void Tiler::buildStream() {
@@ -693,8 +784,11 @@ void Tiler::buildStream() {
   stream = tile::StreamOp::create(b, kernel.getLoc(), types, ranks.stream,
                                   bounds.lower, bounds.fullLower,
                                   bounds.fullUpper, bounds.upper, bounds.from,
-                                  bounds.to, init);
-  buildClassify();
+                                  bounds.to, init, IntegerAttr());
+  choosePieces();
+  Classifier classifier(conditions, ranks, pieces, OpBuilder(program));
+  buildClassify(classifier);
+  buildParts(classifier);
   OpBuilder::InsertionGuard guard(b);
   SmallVector<Type> arguments{b.getI32Type()};
   llvm::append_range(arguments, types);

@@ -18,8 +18,9 @@ enum class TilePacking { none, lanes, rows };
 
 class Tiler {
 public:
+  /// `partSize`: what is said of parts of steps, 0: nothing.
   Tiler(CascadeOp cascade, KernelOp kernel, int64_t laneSize, TilePacking pack,
-        std::string name);
+        int64_t partSize, std::string name);
   /// Replaces the kernel. Fails, changing nothing, where the kernel is none
   /// that this lowering covers.
   mlir::LogicalResult run();
@@ -35,7 +36,12 @@ private:
   bool isQuotient(mlir::Operation *op, mlir::Value lane, int64_t size);
   bool readsOnlyQuotient(mlir::Value index, mlir::Value lane, int64_t size);
   void buildBounds();
-  void buildClassify();
+  void choosePieces();
+  bool hasParts() const { return pieces.points.number != ranks.stream; }
+  Coordinates pieceAt(ExprBuilder &e, mlir::Value step, mlir::Value lanePart,
+                      mlir::Value pointPart);
+  void buildClassify(Classifier &classifier);
+  void buildParts(Classifier &classifier);
   void buildStream();
   void buildStores();
 
@@ -66,11 +72,15 @@ private:
   std::string name;
   KernelRanks ranks;
   TilePacking pack;
+  int64_t partSize;
   /// The lanes of a tile have one quotient by their number, the lane step.
   bool packed = false;
   /// The lane rank is the first one of tiles, not the last.
   bool lanesFirst = false;
   mlir::StringAttr laneStep, laneTile; // m1, m0
+  /// Pieces of steps that are asked whether they have points: whole ones, or
+  /// parts of them.
+  TilePieces pieces;
   PresenceConditions conditions;
   /// Conditions that the loop's bounds or its classification decide; those that
   /// every part has; those that are left to the classification.

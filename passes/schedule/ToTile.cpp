@@ -53,7 +53,7 @@ struct ToTile : attn::impl::AttnToTileBase<ToTile> {
       bool isForMatrix = matrixLanes && isForMatrixUnit(kernel) &&
                          !llvm::is_contained(vectorKernels, name);
       (void)Tiler(cascade, kernel, isForMatrix ? matrixLanes : lanes, packing,
-                  name)
+                  partSize, name)
           .run();
     }
   }

@@ -9,8 +9,8 @@ using namespace attn::gpu;
 
 // What is streamed at a time, of an L2 cache of 50 MB.
 constexpr int64_t cachedBytes = int64_t(20) << 20;
-// Points a block that level what differs.
-constexpr int64_t pointsABlock = 3;
+// Points a block that level what differs; where only data tell how much.
+constexpr int64_t pointsABlock = 3, manyPoints = 5;
 
 static Value ceilDiv(CodeBuilder &b, Value x, Value y) {
   return arith::CeilDivUIOp::create(b, x, y);
@@ -31,7 +31,8 @@ PointOrder::PointOrder(CodeBuilder &b, TileSurroundings &outside,
     Value &count = tells[axis] ? numSets : numOthers;
     count = b.mul(count, extents.back());
   }
-  Value points = b.mul(specialRegister(b, "nctaid.x"), b.i32(pointsABlock));
+  Value points = b.mul(specialRegister(b, "nctaid.x"),
+                       b.i32(roles.isClassified() ? manyPoints : pointsABlock));
   lastSets = b.i32(1);
   if (roles.isClassified()) {
     lastOthers = b.min(ceilDiv(b, points, b.max(numSets, lastSets)), numOthers);

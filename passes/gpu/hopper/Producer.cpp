@@ -1,10 +1,10 @@
 //===- Producer.cpp - what brings tiles into shared memory ------*- C++ -*-===//
 // A thread takes grid points one by one, tells the warpgroups which, and brings
 // what they multiply. Where steps are classified a warp does all but the last:
-// it classifies 64 at a time, and sends a word for each that has points (step *
-// 2 + (is it full?)) to the warpgroups and to a thread that copies and is told
-// what they are told. It runs ahead of both, or each point's first boxes would
-// come as late as its classification takes.
+// it classifies 64 at a time, and sends a word for each that has points to the
+// warpgroups and to a thread that copies and is told what they are told. It
+// runs ahead of both, or each point's first boxes would come as late as its
+// classification takes.
 //===----------------------------------------------------------------------===//
 #include "mlir/Analysis/SliceAnalysis.h"
 #include "passes/gpu/hopper/PointOrder.h"
@@ -83,18 +83,33 @@ gpu::Values WarpgroupLowering::boxCoordinates(Region &indices, unsigned rowRank,
 }
 
 void WarpgroupLowering::emitCopies(const SharedLoad &load, Value to,
-                                   Value barrier) {
+                                   Value barrier, Value halves) {
   tile::LoadOp op = load.op;
-  Values at = boxCoordinates(op.getIndices(), load.rowRank, b.i32(0));
   Value map =
       LLVM::PtrToIntOp::create(b, b.getI64Type(), work.maps[numberOf(load)]);
-  for (int64_t panel = 0; panel < load.columns / 64; ++panel) {
-    at[0] = b.i32(panel * 64);
-    copyBox(b, b.add(to, b.i32(panel * load.rows * 128)), map, at, barrier);
-  }
+  int64_t panels = load.columns / 64, rows = roles.boxRows(load);
+  auto copy = [&](int64_t row, int64_t first, int64_t end) {
+    Values at = boxCoordinates(op.getIndices(), load.rowRank, b.i32(row));
+    for (int64_t panel = first; panel < end; ++panel) {
+      at[0] = b.i32(panel * 64);
+      copyBox(b, b.add(to, b.i32((panel * load.rows + row) * 128)), map, at,
+              barrier);
+    }
+  };
+  if (!halves)
+    return copy(0, 0, panels);
+  for (int64_t half : {0, 1})
+    b.ifThen(b.compare(CmpIPredicate::ne, b.bitAnd(halves, b.i32(1 << half)),
+                       b.i32(0)),
+             [&] {
+               if (rows < load.rows)
+                 copy(half * rows, 0, panels);
+               else
+                 copy(0, half * panels / 2, (half + 1) * panels / 2);
+             });
 }
 
-void WarpgroupLowering::emitStepCopies(Value step) {
+void WarpgroupLowering::emitStepCopies(Value step, Value halves) {
   tile::StreamOp stream = roles.stream;
   Block &body = stream.getBody().front();
   scalars->bindCoordinate(body.getArgument(0), b.convert(step, b.getI64Type()));
@@ -106,8 +121,12 @@ void WarpgroupLowering::emitStepCopies(Value step) {
       continue;
     waitEmpty(ring, steps);
     Value barrier = fullBarrier(ring, steps);
-    barrierExpect(b, barrier, load.bytes());
-    emitCopies(load, boxes(load, steps), barrier);
+    Value bytes = b.i32(load.bytes());
+    if (halves)
+      bytes = b.select(b.compare(CmpIPredicate::eq, halves, b.i32(3)), bytes,
+                       b.i32(load.bytes() / 2));
+    barrierExpect(b, barrier, bytes);
+    emitCopies(load, boxes(load, steps), barrier, halves);
   }
 }
 
@@ -127,7 +146,7 @@ void WarpgroupLowering::copyPoint() {
   if (roles.isClassified())
     waitEmpty(layout.point, points);
   Value barrier = fullBarrier(layout.point, points);
-  barrierExpect(b, barrier, layout.pointBytes);
+  barrierExpect(b, barrier, b.i32(layout.pointBytes));
   for (const SharedLoad &load : roles.loads)
     if (!load.inStream)
       emitCopies(load, boxes(load, points), barrier);
@@ -149,50 +168,119 @@ void WarpgroupLowering::emitSteps() {
   steps = b.add(base, b.sub(upper, lower));
 }
 
+/// What a region of the stream yields of a step. Values that are the same for
+/// all steps are there once.
+class WarpgroupLowering::StepQuestion {
+public:
+  StepQuestion(WarpgroupLowering &to, Region &region, ValueRange others)
+      : to(to), block(region.front()), others(others) {
+    getForwardSlice(block.getArgument(0), &moving);
+    bindOthers();
+    for (Operation &op : block.without_terminator())
+      if (!moving.contains(&op)) {
+        to.scalars->emit(&op);
+        for (Value result : op.getResults())
+          known.emplace_back(result, to.scalars->lookup(result));
+      }
+  }
+
+  /// i1, null: true.
+  Values ask(Value step) {
+    bindOthers();
+    for (auto &[value, scalar] : known)
+      to.scalars->bind(value, scalar);
+    CodeBuilder &b = to.b;
+    to.scalars->bindCoordinate(block.getArgument(0),
+                               b.convert(step, b.getI64Type()));
+    for (Operation &op : block.without_terminator())
+      if (moving.contains(&op))
+        to.scalars->emit(&op);
+    return llvm::map_to_vector(block.back().getOperands(), [&](Value operand) {
+      Scalar s = to.scalars->lookup(operand);
+      return b.both(s.present, s.value);
+    });
+  }
+
+private:
+  void bindOthers() {
+    for (auto [argument, value] :
+         llvm::zip(block.getArguments().drop_front(), others))
+      to.scalars->bindCoordinate(argument,
+                                 to.b.convert(value, to.b.getI64Type()));
+  }
+
+  WarpgroupLowering &to;
+  Block &block;
+  Values others;
+  llvm::SetVector<Operation *> moving;
+  SmallVector<std::pair<Value, Scalar>> known;
+};
+
 void WarpgroupLowering::classifySteps() {
   tile::StreamOp stream = roles.stream;
-  Block &classify = stream.getClassify().front();
-  Type i32 = b.getI32Type();
-  auto ballot = [&](Value flag) {
-    return intrinsic(b, "llvm.nvvm.vote.ballot.sync", i32, {b.i32(-1), flag});
-  };
-  // Null: true.
-  auto holds = [&](unsigned operand) {
-    Scalar s = scalars->lookup(classify.back().getOperand(operand));
-    return b.both(s.present, s.value);
-  };
+  Type i32 = b.getI32Type(), i64 = b.getI64Type();
   auto range = [&](Value step, Value low, Value high) {
     return b.bitAnd(b.compare(CmpIPredicate::sge, step, low),
                     b.compare(CmpIPredicate::slt, step, high));
   };
-  // What is the same for all steps is read once.
-  Value argument = classify.getArgument(0);
-  llvm::SetVector<Operation *> moving;
-  getForwardSlice(argument, &moving);
-  auto moves = [&](Operation &op) { return moving.contains(&op); };
-  for (Operation &op : classify)
-    if (!isa<tile::YieldOp>(op) && !moves(op))
-      scalars->emit(&op);
+  std::vector<StepQuestion> questions;
+  int64_t groups = roles.lanes / 64;
+  if (!roles.halved)
+    questions.emplace_back(*this, stream.getClassify(), ValueRange());
+  for (int64_t group = 0; roles.halved && group < groups; ++group)
+    for (int64_t half : {0, 1})
+      questions.emplace_back(*this, stream.getParts(),
+                             Values{b.i32(group), b.i32(half)});
+  // The bits of a step's word; 0: it has no points.
+  auto bitsOf = [&](Value step) {
+    Value result = b.i32(0);
+    auto add = [&](Value flag, int64_t bits) {
+      flag = b.both(flag, b.boolean(true));
+      result = b.bitOr(result, b.select(flag, b.i32(bits), b.i32(0)));
+    };
+    auto isNot = [&](Value flag) {
+      return flag ? b.bitNot(flag) : b.boolean(false);
+    };
+    int64_t one = 0; // of all warpgroups
+    for (int64_t group = 0; group < groups; ++group)
+      one |= int64_t(1) << (group * groupBits);
+    for (auto [i, question] : llvm::enumerate(questions)) {
+      Values holds = question.ask(step);
+      if (!roles.halved) {
+        add(holds[0], one * halfBits);
+        add(isNot(b.both(holds[1], range(step, fullLower, fullUpper))),
+            one * (asksOrdered | asksOthers));
+        continue;
+      }
+      int64_t first = i / 2 * groupBits;
+      add(holds[0], int64_t(1) << (first + i % 2));
+      add(b.both(holds[0], isNot(holds[1])), int64_t(asksOrdered) << first);
+      add(b.both(holds[0], isNot(holds[2])), int64_t(asksOthers) << first);
+    }
+    Value none = b.compare(CmpIPredicate::eq,
+                           b.bitAnd(result, b.i32(one * halfBits)), b.i32(0));
+    return b.select(none, b.i32(0), result);
+  };
   messages =
       forLoop(b, lower, upper, 64, messages, [&](Value base, ValueRange in) {
         // A thread has two of the steps, so that their reads overlap.
-        Type i64 = b.getI64Type();
-        Value some, all;
-        for (int64_t half : {0, 32}) {
-          Value step = b.add(base, b.add(laneOfWarp, b.i32(half)));
+        Value some, bits;
+        for (int64_t half : {0, 1}) {
+          Value step = b.add(base, b.add(laneOfWarp, b.i32(32 * half)));
           Value known = b.min(step, b.sub(upper, b.i32(1)));
-          scalars->bindCoordinate(argument, b.convert(known, i64));
-          for (Operation &op : classify)
-            if (!isa<tile::YieldOp>(op) && moves(op))
-              scalars->emit(&op);
-          auto add = [&](Value &word, Value flag) {
-            Value bits = arith::ExtUIOp::create(b, i64, ballot(flag));
-            word = word ? b.bitOr(word,
-                                  arith::ShLIOp::create(b, bits, b.i64(half)))
-                        : bits;
+          Value own =
+              b.select(range(step, lower, upper), bitsOf(known), b.i32(0));
+          Value has = b.compare(CmpIPredicate::ne, own, b.i32(0));
+          Value word =
+              arith::ExtUIOp::create(b, i64,
+                                     intrinsic(b, "llvm.nvvm.vote.ballot.sync",
+                                               i32, {b.i32(-1), has}));
+          auto join = [&](Value &all, Value part, Value shift) {
+            all = half ? b.bitOr(all, arith::ShLIOp::create(b, part, shift))
+                       : part;
           };
-          add(some, b.both(holds(0), range(step, lower, upper)));
-          add(all, b.both(holds(1), range(step, fullLower, fullUpper)));
+          join(some, word, b.i64(32));
+          join(bits, own, b.i32(16));
         }
         Value count =
             b.convert(intrinsic(b, "llvm.ctpop.i64", i64, {some}), i32);
@@ -200,13 +288,20 @@ void WarpgroupLowering::classifySteps() {
             b, b.i32(0), count, 1, {in[0], some}, [&](Value, ValueRange state) {
               messages = state[0];
               Value rest = state[1];
-              Value bit =
-                  intrinsic(b, "llvm.cttz.i64", i64, {rest, b.boolean(false)});
-              Value isFull =
-                  b.bitAnd(b.convert(arith::ShRUIOp::create(b, all, bit), i32),
-                           b.i32(1));
-              Value next = b.add(base, b.convert(bit, i32));
-              asLead([&] { sayStep(b.add(b.mul(next, b.i32(2)), isFull)); });
+              Value bit = b.convert(
+                  intrinsic(b, "llvm.cttz.i64", i64, {rest, b.boolean(false)}),
+                  i32);
+              Value word = broadcast(b, bits, b.bitAnd(bit, b.i32(31)));
+              Value shift =
+                  arith::ShRUIOp::create(b, b.bitAnd(bit, b.i32(32)), b.i32(1));
+              word = b.bitAnd(arith::ShRUIOp::create(b, word, shift),
+                              b.i32((int64_t(1) << allGroupsBits()) - 1));
+              Value step = b.add(base, bit);
+              asLead([&] {
+                sayStep(b.bitOr(
+                    arith::ShLIOp::create(b, step, b.i32(allGroupsBits())),
+                    word));
+              });
               return Values{b.add(messages, b.i32(1)),
                             b.bitAnd(rest, b.sub(rest, b.i64(1)))};
             });
@@ -300,7 +395,16 @@ void WarpgroupLowering::emitCopier() {
             },
             [&](ValueRange in, ValueRange found) {
               steps = in[0];
-              emitStepCopies(arith::ShRUIOp::create(b, found[0], b.i32(1)));
+              // What any of the warpgroups needs.
+              Value halves;
+              for (int64_t i = 0; roles.halved && i < roles.lanes / 64; ++i) {
+                Value own =
+                    arith::ShRUIOp::create(b, found[0], b.i32(i * groupBits));
+                halves = halves ? b.bitOr(halves, own) : own;
+              }
+              if (halves)
+                halves = b.bitAnd(halves, b.i32(halfBits));
+              emitStepCopies(stepOf(found[0]), halves);
               return Values{b.add(steps, b.i32(1)), b.add(in[1], b.i32(1))};
             });
         // The test that fails has read a message, too.

@@ -45,11 +45,9 @@ void gpu::barrierInitFence(CodeBuilder &b) {
             "", {}, {});
 }
 
-void gpu::barrierExpect(CodeBuilder &b, Value address, int bytes) {
-  inlineAsm(b,
-            "mbarrier.arrive.expect_tx.shared::cta.b64 _, [$0], " +
-                std::to_string(bytes) + ";",
-            "r,~{memory}", {}, address);
+void gpu::barrierExpect(CodeBuilder &b, Value address, Value bytes) {
+  inlineAsm(b, "mbarrier.arrive.expect_tx.shared::cta.b64 _, [$0], $1;",
+            "r,r,~{memory}", {}, {address, bytes});
 }
 
 void gpu::barrierArrive(CodeBuilder &b, Value address, Value condition) {
@@ -178,7 +176,8 @@ static int64_t stepOffset(const SharedMatrix &m, int64_t k) {
 gpu::Values gpu::startProduct(CodeBuilder &b, Type element, int64_t columns,
                               int64_t depth, const SharedMatrix *a, Value aRow,
                               ArrayRef<Value> fragments, const SharedMatrix &bm,
-                              ArrayRef<Value> sum) {
+                              ArrayRef<Value> sum,
+                              std::optional<SomeDepth> some) {
   int64_t registers = columns / 2, steps = depth / 16;
   auto operand = [](int64_t i) { return "$" + std::to_string(i); };
   std::string list;
@@ -190,11 +189,10 @@ gpu::Values gpu::startProduct(CodeBuilder &b, Type element, int64_t columns,
   std::string type = element.isBF16() ? "bf16" : "f16";
   std::string name = "wgmma.mma_async.sync.aligned.m64n" +
                      std::to_string(columns) + "k16.f32." + type + "." + type;
-  std::string text = "{\n.reg .pred p;\n.reg .b64 da, db;\n"
-                     "wgmma.fence.sync.aligned;\n";
-  for (int64_t k = 0; k < steps; ++k) {
+  auto multiply = [&](int64_t k, const std::string &matrix) {
     bool adds = k > 0 || !sum.empty();
-    text += std::string("setp.ne.b32 p, ") + (adds ? "1" : "0") + ", 0;\n";
+    std::string text =
+        std::string("setp.ne.b32 p, ") + (adds ? "1" : "0") + ", 0;\n";
     std::string from;
     if (a) {
       text += "add.s64 da, " + operand(firstA) + ", " +
@@ -206,14 +204,35 @@ gpu::Values gpu::startProduct(CodeBuilder &b, Type element, int64_t columns,
         from += (r ? "," : "") + operand(firstA + 4 * k + r);
       from += "}";
     }
-    text += "add.s64 db, " + operand(firstB) + ", " +
-            std::to_string(stepOffset(bm, k)) + ";\n";
+    text += "add.s64 db, " + matrix + ";\n";
     text += name + " {" + list + "}, " + from + ", db, p, 1, 1";
     if (a)
       text += a->transposed ? ", 1" : ", 0";
-    text += bm.transposed ? ", 1;\n" : ", 0;\n";
+    return text + (bm.transposed ? ", 1;\n" : ", 0;\n");
+  };
+  const std::string fence = "wgmma.fence.sync.aligned;\n",
+                    commit = "wgmma.commit_group.sync.aligned;\n";
+  auto group = [&](int64_t count) {
+    std::string text = fence;
+    for (int64_t k = 0; k < count; ++k)
+      text += multiply(k, operand(firstB) + ", " +
+                              std::to_string(stepOffset(bm, k)));
+    return text + commit;
+  };
+  std::string text = "{\n.reg .pred p;\n.reg .b64 da, db;\n";
+  if (some) {
+    // Each way is one group that writes the sums, or ptxas has them run one
+    // after the other: where there is nothing, zeros are added.
+    std::string halves = operand(firstB + 1), zeros = operand(firstB + 2);
+    text += ".reg .b32 low;\nand.b32 low, " + halves + ", 3;\n" +
+            "setp.eq.b32 p, low, 3;\n@p bra WHOLE;\n" +
+            "setp.eq.b32 p, low, 0;\n@p bra NOTHING;\n" + group(steps / 2) +
+            "bra.uni STARTED;\nNOTHING:\n" + fence +
+            multiply(0, zeros + ", 0") + commit + "bra.uni STARTED;\nWHOLE:\n" +
+            group(steps) + "STARTED:\n}";
+  } else {
+    text += group(steps) + "}";
   }
-  text += "wgmma.commit_group.sync.aligned;\n}";
 
   std::string constraints;
   for (int64_t i = 0; i < registers; ++i)
@@ -230,7 +249,15 @@ gpu::Values gpu::startProduct(CodeBuilder &b, Type element, int64_t columns,
       constraints += "r,";
   }
   operands.push_back(descriptor(b, bm, {}));
-  constraints += "l,~{memory}";
+  constraints += "l,";
+  if (some) {
+    operands.push_back(some->halves);
+    // Not swizzled, and no distance between rows.
+    operands.push_back(arith::ExtUIOp::create(
+        b, b.getI64Type(), arith::ShRUIOp::create(b, some->zeros, b.i32(4))));
+    constraints += "r,l,";
+  }
+  constraints += "~{memory}";
   SmallVector<Type> types(registers, b.getF32Type());
   return inlineAsm(b, text, constraints, types, operands);
 }

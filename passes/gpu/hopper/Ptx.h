@@ -19,7 +19,7 @@ Values inlineAsm(cpu::CodeBuilder &b, llvm::StringRef text,
 void barrierInit(cpu::CodeBuilder &b, mlir::Value address, int count);
 /// What was initialised is seen by the copy engine.
 void barrierInitFence(cpu::CodeBuilder &b);
-void barrierExpect(cpu::CodeBuilder &b, mlir::Value address, int bytes);
+void barrierExpect(cpu::CodeBuilder &b, mlir::Value address, mlir::Value bytes);
 /// By the threads where `condition` (i1) holds.
 void barrierArrive(cpu::CodeBuilder &b, mlir::Value address,
                    mlir::Value condition);
@@ -65,10 +65,19 @@ struct SharedMatrix {
 /// or, if `fragments` is not empty, A's values packed in pairs (i32). Without
 /// `sum` the product starts from 0. The result is not to be touched but by
 /// `waitProducts`.
+///
+/// `some` tells how much of the depth there is: both of the low bits of
+/// `halves` (i32) are set, or one: half of it, of the fragments the first ones;
+/// or none.
+struct SomeDepth {
+  mlir::Value halves;
+  mlir::Value zeros; // i32, where 128 bytes of them are
+};
 Values startProduct(cpu::CodeBuilder &b, mlir::Type element, int64_t columns,
                     int64_t depth, const SharedMatrix *a, mlir::Value aRow,
                     llvm::ArrayRef<mlir::Value> fragments,
-                    const SharedMatrix &bm, llvm::ArrayRef<mlir::Value> sum);
+                    const SharedMatrix &bm, llvm::ArrayRef<mlir::Value> sum,
+                    std::optional<SomeDepth> some = {});
 /// Until at most `pending` groups run; `values` (f32) of ended ones, for use.
 Values waitProducts(cpu::CodeBuilder &b, int pending,
                     llvm::ArrayRef<mlir::Value> values);

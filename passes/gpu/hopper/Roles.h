@@ -74,10 +74,22 @@ public:
   /// Reductions over columns that only add to a state which only they read: a
   /// thread keeps its columns' part, and the parts meet behind the stream.
   llvm::SmallPtrSet<mlir::Operation *, 4> inParts;
+  /// The rank of a step's points whose halves a warpgroup may leave out; null:
+  /// it computes all of a step.
+  mlir::StringAttr halved;
+  /// Then what a step asks of its points is asked of its one first product: it
+  /// becomes -inf where `condition` of `reader`, a value of its map, is absent,
+  /// and the rest is a full step's code.
+  struct {
+    tile::EinsumOp reader;
+    mlir::Value condition;
+  } masks;
   /// Points are there where several of a step's first products are: that none
   /// of these is -inf is asked of all at once, not of each.
   bool asksProducts = false;
 
+  /// Rows of one box of a load.
+  int64_t boxRows(const SharedLoad &load) const;
   const SharedLoad *sharedLoad(mlir::Value value) const;
   const SharedStore *sharedStore(tile::StoreOp op) const;
   /// Does a grid point's place among those that stream the same tensors decide
@@ -98,6 +110,7 @@ private:
   void findOverlap();
   void findParts();
   void findAskedProducts();
+  void findHalves();
   bool fitsRegisters();
 };
 

@@ -49,6 +49,9 @@ SharedLayout::SharedLayout(const Roles &roles, int64_t limit) {
     at += 4 * messageStages;
     lineWords = at = (at + lineBytes - 1) / lineBytes * lineBytes;
     at += lineBytes * line.stages;
+    zeros = at;
+    if (roles.halved)
+      at += zeroBytes;
     if (at > alignment) {
       bytes = 0;
       return;

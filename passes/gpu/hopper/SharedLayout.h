@@ -38,6 +38,9 @@ struct SharedLayout {
   Ring message;
   int64_t messageWords = 0;
 
+  /// Zeros: a matrix all of whose rows are these.
+  int64_t zeros = 0;
+  static constexpr int64_t zeroBytes = 128;
   llvm::SmallVector<int64_t> tiles;  // by load
   int64_t pointBytes = 0;            // a stage of a point's loads together
   llvm::SmallVector<int64_t> stores; // by store; -1: it has no room

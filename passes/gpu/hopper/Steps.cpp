@@ -11,6 +11,13 @@
 // run under. Registers that a running product reads are written by conversions
 // behind the wait alone: ptxas takes anything else for a reason to run one at a
 // time.
+//
+// Where data decide which steps have points (and all that is asked of points is
+// asked of one first product, Roles::masks), a warpgroup computes the half of a
+// step's points that has any for its lanes, or nothing. Its code is small, as
+// two warpgroups that run different parts of it at a time have to share what
+// the instruction cache holds: the first step is one like all others, behind
+// one that there is not, and full steps leave out the masks by branches.
 //===----------------------------------------------------------------------===//
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
@@ -41,7 +48,8 @@ gpu::Values WarpgroupLowering::fragmentsOf(tile::EinsumOp op) {
   };
   Type element = roles.sharedLoad(c.b)->element();
   Values fragments;
-  for (int64_t i = 0; i < op.getReducedSizes()[0] / 2; i += 2)
+  int64_t count = op.getReducedSizes()[0] / 2 / partsOf(c.reduced);
+  for (int64_t i = 0; i < count; i += 2)
     fragments.push_back(packPair(b, element, value(i), value(i + 1)));
   return fragments;
 }
@@ -49,26 +57,44 @@ gpu::Values WarpgroupLowering::fragmentsOf(tile::EinsumOp op) {
 /// A product whose operands are there, or come in use `count` of the stream.
 gpu::Values WarpgroupLowering::start(tile::EinsumOp op, Value count,
                                      ArrayRef<Value> fragments,
-                                     ArrayRef<Value> sum) {
+                                     ArrayRef<Value> sum, Value halves) {
   const Contraction &c = roles.contractions.find(op)->second;
   auto matrix = [&](const SharedLoad &load) {
-    if (load.inStream)
-      waitFull(layout.loads[numberOf(load)], count);
-    else
+    if (!load.inStream)
       awaitPoint();
-    bool transposed = load.type().getRanks()[load.rowRank] == c.reduced;
-    return SharedMatrix{boxes(load, load.inStream ? count : points), load.rows,
-                        transposed};
+    else if (!halves)
+      waitFull(layout.loads[numberOf(load)], count);
+    else // where nothing came before: what is there
+      waitEither(isNothing(halves), {layout.point, points},
+                 {layout.loads[numberOf(load)], count});
+    ArrayRef<StringAttr> ranks = load.type().getRanks();
+    bool transposed = ranks[load.rowRank] == c.reduced;
+    Value at = boxes(load, load.inStream ? count : points);
+    // Half of the rows of each panel, or of the panels.
+    Value number = half;
+    if (halves)
+      number = b.select(b.compare(CmpIPredicate::eq, halves, b.i32(2)),
+                        b.i32(1), b.i32(0));
+    if (number && llvm::is_contained(ranks, roles.halved)) {
+      int64_t rows = load.rows;
+      if (ranks[load.rowRank] == roles.halved)
+        rows /= 2;
+      at = b.add(at, b.mul(number, b.i32(rows * 128)));
+    }
+    return SharedMatrix{at, load.rows, transposed};
   };
   const SharedLoad *a = roles.sharedLoad(c.a), *right = roles.sharedLoad(c.b);
   SharedMatrix am;
   if (a)
     am = matrix(*a);
   SharedMatrix bm = matrix(*right);
-  return startProduct(b, right->element(),
-                      sizeOf(op.getResult().getType(), c.column),
+  int64_t columns = sizeOf(op.getResult().getType(), c.column);
+  std::optional<SomeDepth> some;
+  if (halves)
+    some = {halves, address(layout.zeros)};
+  return startProduct(b, right->element(), columns / partsOf(c.column),
                       op.getReducedSizes()[0], a ? &am : nullptr, groupLane,
-                      fragments, bm, sum);
+                      fragments, bm, sum, some);
 }
 
 bool WarpgroupLowering::isLastUser(const SharedLoad &load,
@@ -81,10 +107,26 @@ bool WarpgroupLowering::isLastUser(const SharedLoad &load,
          });
 }
 
-void WarpgroupLowering::release(const SharedLoad &load, Value count) {
-  if (load.inStream)
-    barrierArrive(b, emptyBarrier(layout.loads[numberOf(load)], count),
-                  isFirst);
+/// Does one of the products read the load?
+static bool reads(ArrayRef<tile::EinsumOp> products, const SharedLoad &load) {
+  tile::LoadOp source = load.op;
+  return llvm::any_of(source.getResult().getUsers(), [&](Operation *user) {
+    return llvm::is_contained(products, user);
+  });
+}
+
+void WarpgroupLowering::release(const SharedLoad &load, Value count,
+                                Value unless) {
+  if (!load.inStream)
+    return;
+  Value mine = isFirst;
+  if (unless)
+    mine = b.select(unless, b.boolean(false), mine);
+  barrierArrive(b, emptyBarrier(layout.loads[numberOf(load)], count), mine);
+}
+
+Value WarpgroupLowering::isNothing(Value halves) {
+  return b.compare(CmpIPredicate::eq, halves, b.i32(nothing));
 }
 
 /// One by itself.
@@ -145,12 +187,18 @@ size_t WarpgroupLowering::assign(ValueRange values) {
 // Loops
 //===----------------------------------------------------------------------===//
 
-static Value stepOf(CodeBuilder &b, Value word) {
-  return arith::ShRUIOp::create(b, word, b.i32(1));
+Value WarpgroupLowering::bitsOf(Value word) {
+  Value group = arith::ShRUIOp::create(b, groupLane, b.i32(6));
+  return arith::ShRUIOp::create(b, word, b.mul(group, b.i32(groupBits)));
 }
 
-static Value isFullWord(CodeBuilder &b, Value word) {
-  return b.compare(CmpIPredicate::ne, b.bitAnd(word, b.i32(1)), b.i32(0));
+Value WarpgroupLowering::isFullStep(Value bits) {
+  return b.compare(CmpIPredicate::eq,
+                   b.bitAnd(bits, b.i32(asksOrdered | asksOthers)), b.i32(0));
+}
+
+Value WarpgroupLowering::anyOf(Value word, int64_t bits) {
+  return b.compare(CmpIPredicate::ne, b.bitAnd(word, b.i32(bits)), b.i32(0));
 }
 
 Value WarpgroupLowering::nextWord(Value count) {
@@ -206,10 +254,18 @@ gpu::Values WarpgroupLowering::forClassifiedSteps(ValueRange carried,
       [&](ValueRange in, ValueRange) {
         Value count = in.drop_back().back(), read = in.back();
         Value word = in.drop_back(2).back();
-        Step step{stepOf(b, word), count};
+        Step step{stepOf(word), count};
         step.messages = read;
-        Value isFull = withReads(isFullWord(b, word), step.step);
-        Values next = eitherStep(isFull, step, in.drop_back(3), body);
+        Value bits = bitsOf(word);
+        Values next;
+        if (roles.halved) {
+          step.halves = b.bitAnd(bits, b.i32(halfBits));
+          step.bits = bits;
+          next = halvedStep(step, in.drop_back(3));
+        } else {
+          Value isFull = withReads(isFullStep(bits), step.step);
+          next = eitherStep(isFull, step, in.drop_back(3), body);
+        }
         next.push_back(b.add(count, b.i32(1)));
         next.push_back(b.add(read, b.i32(1)));
         return next;
@@ -279,6 +335,74 @@ gpu::Values WarpgroupLowering::eitherStep(Value isFull, const Step &step,
       [&] { return body(partial, carried); });
 }
 
+/// Values of slices that nobody asked for: what threads do together is not
+/// removed later.
+static gpu::Values dropUnused(Block &block, gpu::Values results) {
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
+    auto call = dyn_cast<LLVM::CallIntrinsicOp>(op);
+    bool isFetch = call && call.getIntrin() == "llvm.nvvm.shfl.sync.idx.i32";
+    if ((isFetch || isa<arith::BitcastOp>(op)) && op.use_empty() &&
+        !llvm::is_contained(results, op.getResult(0)))
+      op.erase();
+  }
+  return results;
+}
+
+/// All of a step, a half or nothing.
+gpu::Values WarpgroupLowering::halvedStep(Step step, ValueRange carried) {
+  Step part = step;
+  part.half = arith::ShRUIOp::create(b, step.halves, b.i32(1));
+  Value halves = step.halves;
+  step.halves = b.i32(3);
+  return b.ifElse(
+      b.compare(CmpIPredicate::eq, halves, step.halves),
+      [&] { return overlappedStep(step, carried); },
+      [&] {
+        return b.ifElse(
+            b.compare(CmpIPredicate::ne, halves, b.i32(0)),
+            [&] { return overlappedStep(part, carried); },
+            [&] { return skippedStep(part, carried); });
+      });
+}
+
+/// The first products, -inf where there are no points. Bounds and other
+/// conditions are asked one after the other: mostly one of them says all.
+gpu::Values WarpgroupLowering::maskedProducts(const Step &step,
+                                              Values products) {
+  tile::EinsumOp reader = roles.masks.reader;
+  tile::EinsumOp product = roles.overlap.leading.front();
+  Values result = products;
+  auto ask = [&](bool others) {
+    tiles[product.getResult()].values = result;
+    return b.ifElse(
+        anyOf(step.bits, others ? asksOthers : asksOrdered),
+        [&] {
+          setFull(false);
+          // What the conditions read of the stream.
+          for (Value tile : reader.getTiles())
+            if (auto load = tile.getDefiningOp<tile::LoadOp>();
+                load && load->getBlock() == reader->getBlock())
+              emitOperation(*load);
+          return dropUnused(
+              *b.getInsertionBlock(),
+              emitMasks(reader, roles.masks.condition, result, [&](MapOp map) {
+                return map->hasAttr("classified") == others;
+              }));
+        },
+        [&] { return result; });
+  };
+  result = b.ifElse(
+      anyOf(step.bits, asksOrdered | asksOthers),
+      [&] {
+        for (bool others : {false, true})
+          result = ask(others);
+        return result;
+      },
+      [&] { return products; });
+  setFull(true);
+  return result;
+}
+
 /// Sums of multiples that overflow where a value is not small, and where
 /// several are half of that.
 Value WarpgroupLowering::areSmall(ArrayRef<Value> values) {
@@ -300,23 +424,42 @@ Value WarpgroupLowering::areSmall(ArrayRef<Value> values) {
 }
 
 void WarpgroupLowering::beginStep(const Step &step) {
+  half = step.half;
   setFull(step.full);
   bindStep(step.step);
-  for (tile::LoadOp load : slicedLoads())
-    fetchSlice(load);
-}
-
-/// Values of slices that nobody asked for: what threads do together is not
-/// removed later.
-static gpu::Values dropUnused(Block &block, gpu::Values results) {
-  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
-    auto call = dyn_cast<LLVM::CallIntrinsicOp>(op);
-    bool isFetch = call && call.getIntrin() == "llvm.nvvm.shfl.sync.idx.i32";
-    if ((isFetch || isa<arith::BitcastOp>(op)) && op.use_empty() &&
-        !llvm::is_contained(results, op.getResult(0)))
-      op.erase();
+  auto fetch = [&] {
+    Values held;
+    for (tile::LoadOp load : slicedLoads()) {
+      fetchSlice(load);
+      llvm::append_range(held, slices[load]);
+    }
+    return held;
+  };
+  if (!step.bits || slicedLoads().empty()) {
+    fetch();
+    return;
   }
-  return results;
+  SmallVector<Type> types;
+  Values held = b.ifElse(
+      anyOf(step.bits, asksOthers),
+      [&] {
+        Values held = fetch();
+        llvm::append_range(types, ValueRange(held).getTypes());
+        return held;
+      },
+      [&] {
+        Values none;
+        for (Type type : types)
+          none.push_back(isa<FloatType>(type) ? b.real(type, 0)
+                                              : b.integer(type, 0));
+        return none;
+      });
+  ArrayRef<Value> rest = held;
+  for (tile::LoadOp load : slicedLoads()) {
+    Values &own = slices[load];
+    own.assign(rest.begin(), rest.begin() + own.size());
+    rest = rest.drop_front(own.size());
+  }
 }
 
 gpu::Values WarpgroupLowering::plainStep(const Step &step, ValueRange carried) {
@@ -347,7 +490,10 @@ gpu::Values WarpgroupLowering::afterStep() {
   SmallVector<Value> next(body.back().getOperands());
   Values fragments;
   for (tile::EinsumOp op : overlap.trailing) {
-    llvm::append_range(fragments, fragmentsOf(op));
+    Values own = fragmentsOf(op);
+    llvm::append_range(fragments, own);
+    if (half)
+      fragments.append(own.size(), b.i32(0));
     *llvm::find(next, op.getResult()) = op.getInit();
   }
   for (Operation &op : body)
@@ -387,6 +533,62 @@ SmallVector<Operation *> WarpgroupLowering::between(Block &body,
   return order.takeVector();
 }
 
+/// What is left of the step before, of which `carried` has the operands and,
+/// where steps are halved, which halves it has.
+gpu::Values WarpgroupLowering::startTrailing(ValueRange carried, Value before) {
+  Values running;
+  Value halves = roles.halved ? carried.back() : Value(), outer = half;
+  half = {};
+  for (tile::EinsumOp op : roles.overlap.trailing) {
+    unsigned operand = op.getResult().use_begin()->getOperandNumber();
+    int64_t count = op.getReducedSizes()[0] / 4;
+    Values own(carried.take_front(count));
+    carried = carried.drop_front(count);
+    llvm::append_range(
+        running, start(op, before, own,
+                       tiles.find(states()[operand])->second.values, halves));
+  }
+  half = outer;
+  return running;
+}
+
+/// Products that `startTrailing` has started, ended: the states' registers.
+void WarpgroupLowering::finishTrailing(ArrayRef<Value> running, Value before,
+                                       Value halves) {
+  Values ended = waitProducts(b, 0, running);
+  ArrayRef<Value> rest = ended;
+  for (tile::EinsumOp op : roles.overlap.trailing) {
+    unsigned operand = op.getResult().use_begin()->getOperandNumber();
+    Values &values = tiles[states()[operand]].values;
+    values.assign(rest.begin(), rest.begin() + values.size());
+    rest = rest.drop_front(values.size());
+  }
+  for (const SharedLoad &load : roles.loads)
+    if (reads(roles.overlap.trailing, load))
+      release(load, before, halves ? isNothing(halves) : Value());
+}
+
+/// Nothing of it is computed; what the step before left is.
+gpu::Values WarpgroupLowering::skippedStep(const Step &step,
+                                           ValueRange carried) {
+  half = {};
+  Value before = b.sub(step.count, b.i32(1));
+  for (const SharedLoad &load : roles.loads)
+    if (load.inStream && !reads(roles.overlap.trailing, load)) {
+      waitFull(layout.loads[numberOf(load)], step.count);
+      release(load, step.count);
+    }
+  ValueRange left = carried.drop_front(assign(carried));
+  finishTrailing(startTrailing(left, before), before, left.back());
+  Values result = flatten(states());
+  for (tile::EinsumOp op : roles.overlap.trailing)
+    result.append(op.getReducedSizes()[0] / 4, b.i32(0));
+  result.push_back(b.i32(0));
+  if (step.messages)
+    result.push_back(nextWord(step.messages));
+  return result;
+}
+
 /// Carried: the states, then the operands of the last products.
 gpu::Values WarpgroupLowering::overlappedStep(const Step &step,
                                               ValueRange carried) {
@@ -395,15 +597,6 @@ gpu::Values WarpgroupLowering::overlappedStep(const Step &step,
   const Overlap &overlap = roles.overlap;
   bool isFirstStep = carried.empty(); // nothing runs before
   beginStep(step);
-  auto operandOf = [&](tile::EinsumOp op) {
-    return op.getResult().use_begin()->getOperandNumber();
-  };
-  auto uses = [&](const SharedLoad &load, ArrayRef<tile::EinsumOp> products) {
-    tile::LoadOp source = load.op;
-    return llvm::any_of(source.getResult().getUsers(), [&](Operation *user) {
-      return llvm::is_contained(products, user);
-    });
-  };
   auto registers = [&](Value tile) {
     return shapeOf(cast<tile::TileType>(tile.getType())).count();
   };
@@ -415,16 +608,12 @@ gpu::Values WarpgroupLowering::overlappedStep(const Step &step,
   if (step.messages)
     next.push_back(nextWord(step.messages));
   Value before = b.sub(step.count, b.i32(1));
+  Value halves; // of the step before
   if (!isFirstStep) {
-    ValueRange fragments = carried.drop_front(assign(carried));
-    for (tile::EinsumOp op : overlap.trailing) {
-      int64_t count = op.getReducedSizes()[0] / 4;
-      Values own(fragments.take_front(count));
-      fragments = fragments.drop_front(count);
-      llvm::append_range(
-          last, start(op, before, own,
-                      tiles.find(states()[operandOf(op)])->second.values));
-    }
+    ValueRange left = carried.drop_front(assign(carried));
+    if (roles.halved)
+      halves = left.back();
+    last = startTrailing(left, before);
   }
   first = waitProducts(b, isFirstStep ? 0 : overlap.trailing.size(), first);
   ArrayRef<Value> rest = first;
@@ -436,22 +625,18 @@ gpu::Values WarpgroupLowering::overlappedStep(const Step &step,
     rest = rest.drop_front(registers(result));
   }
   for (const SharedLoad &load : roles.loads)
-    if (uses(load, overlap.leading) && !uses(load, overlap.trailing))
+    if (reads(overlap.leading, load) && !reads(overlap.trailing, load))
       release(load, step.count);
+  if (roles.halved) {
+    tile::EinsumOp op = overlap.leading.front();
+    Values masked = maskedProducts(step, tiles[op.getResult()].values);
+    tiles[op.getResult()].values = std::move(masked);
+  }
   auto finish = [&] {
     bool isRunning = !isFirstStep;
     auto waitLast = [&] {
       isRunning = false;
-      Values ended = waitProducts(b, 0, last);
-      ArrayRef<Value> rest = ended;
-      for (tile::EinsumOp op : overlap.trailing) {
-        Value state = states()[operandOf(op)];
-        tiles[state].values = Values(rest.take_front(registers(state)));
-        rest = rest.drop_front(registers(state));
-      }
-      for (const SharedLoad &load : roles.loads)
-        if (uses(load, overlap.trailing))
-          release(load, before);
+      finishTrailing(last, before, halves);
     };
     // Not behind the question of products, nor with more sums than 128
     // columns, which leave no registers (d=256, 16k keys: 679 TFLOP/s with
@@ -474,7 +659,10 @@ gpu::Values WarpgroupLowering::overlappedStep(const Step &step,
     if (isRunning)
       waitLast();
     Values result = afterStep();
+    if (roles.halved)
+      result.push_back(step.halves);
     llvm::append_range(result, next);
+    half = {};
     return dropUnused(*b.getInsertionBlock(), std::move(result));
   };
   if (!step.mayBeFull)
@@ -497,29 +685,22 @@ gpu::Values WarpgroupLowering::overlappedStep(const Step &step,
 /// The last products; the states behind them.
 gpu::Values WarpgroupLowering::finishOverlapped(ValueRange carried) {
   Value before = b.sub(steps, b.i32(1));
-  ValueRange fragments = carried.drop_front(assign(carried));
-  Values last;
-  for (tile::EinsumOp op : roles.overlap.trailing) {
-    unsigned operand = op.getResult().use_begin()->getOperandNumber();
-    int64_t count = op.getReducedSizes()[0] / 4;
-    Values own(fragments.take_front(count));
-    fragments = fragments.drop_front(count);
-    llvm::append_range(
-        last,
-        start(op, before, own, tiles.find(states()[operand])->second.values));
-  }
-  last = waitProducts(b, 0, last);
-  ArrayRef<Value> rest = last;
-  for (tile::EinsumOp op : roles.overlap.trailing) {
-    unsigned operand = op.getResult().use_begin()->getOperandNumber();
-    Values &values = tiles[states()[operand]].values;
-    values.assign(rest.begin(), rest.begin() + values.size());
-    rest = rest.drop_front(values.size());
-    for (const SharedLoad &load : roles.loads)
-      if (isLastUser(load, op))
-        release(load, before);
-  }
+  ValueRange left = carried.drop_front(assign(carried));
+  finishTrailing(startTrailing(left, before), before,
+                 roles.halved ? left.back() : Value());
   return flatten(states());
+}
+
+/// The first step is one like all others, behind one that there is not.
+gpu::Values WarpgroupLowering::emitHalved(const Values &before) {
+  Values carried(before);
+  for (tile::EinsumOp op : roles.overlap.trailing)
+    carried.append(op.getReducedSizes()[0] / 4, b.i32(0));
+  carried.push_back(b.i32(nothing));
+  carried.push_back(nextWord(messages));
+  messages = b.add(messages, b.i32(1));
+  awaitPoint();
+  return finishOverlapped(forClassifiedSteps(carried, nullptr));
 }
 
 gpu::Values WarpgroupLowering::emitOverlapped(const Values &before) {
@@ -528,10 +709,10 @@ gpu::Values WarpgroupLowering::emitOverlapped(const Values &before) {
   if (roles.isClassified()) {
     Value word = nextWord(messages);
     messages = b.add(messages, b.i32(1));
-    first.step = stepOf(b, word);
+    first.step = stepOf(word);
     first.messages = messages;
     some = b.compare(CmpIPredicate::sge, word, b.i32(0));
-    isFull = isFullWord(b, word);
+    isFull = isFullStep(bitsOf(word));
   } else {
     some = b.compare(CmpIPredicate::slt, lower, upper);
     isFull = b.bitAnd(b.compare(CmpIPredicate::sge, lower, fullLower),
@@ -605,7 +786,9 @@ void WarpgroupLowering::emitStream() {
       return plainStep(step, in);
     });
   };
-  Values after = roles.overlap ? emitOverlapped(before) : plain();
+  Values after = roles.halved    ? emitHalved(before)
+                 : roles.overlap ? emitOverlapped(before)
+                                 : plain();
   full = {};
   scalars->setFull(full);
   assign(after);

@@ -24,7 +24,7 @@ DeviceKernel gpu::describeWarpgroups(const Roles &roles,
   for (const SharedLoad &load : roles.loads) {
     tile::LoadOp op = load.op;
     add(load.port, op.getTensor().getType().getRanks().size(), load.rowAxis,
-        load.rows);
+        roles.boxRows(load));
   }
   for (auto [store, room] : llvm::zip(roles.stores, layout.stores)) {
     tile::StoreOp op = store.op;
@@ -75,9 +75,21 @@ static Value roundOf(CodeBuilder &b, int64_t stages, Value count) {
   return arith::ShRUIOp::create(b, count, b.i32(llvm::Log2_64(stages)));
 }
 
+static Value parityOf(CodeBuilder &b, int64_t stages, Value count) {
+  return b.bitAnd(roundOf(b, stages, count), b.i32(1));
+}
+
 void WarpgroupLowering::waitFull(const Ring &ring, Value count) {
-  Value parity = b.bitAnd(roundOf(b, ring.stages, count), b.i32(1));
-  barrierWait(b, fullBarrier(ring, count), parity);
+  barrierWait(b, fullBarrier(ring, count), parityOf(b, ring.stages, count));
+}
+
+void WarpgroupLowering::waitEither(Value isFirst, Use first, Use second) {
+  auto choose = [&](Value x, Value y) { return b.select(isFirst, x, y); };
+  barrierWait(b,
+              choose(fullBarrier(first.ring, first.count),
+                     fullBarrier(second.ring, second.count)),
+              choose(parityOf(b, first.ring.stages, first.count),
+                     parityOf(b, second.ring.stages, second.count)));
 }
 
 void WarpgroupLowering::waitEmpty(const Ring &ring, Value count) {
@@ -146,6 +158,11 @@ void WarpgroupLowering::emit() {
       init(layout.message, warps + 1);
     }
     barrierInitFence(b);
+    if (roles.halved) {
+      for (int64_t at = 0; at < SharedLayout::zeroBytes; at += 4)
+        storeWord(b, address(layout.zeros + at), b.i32(0));
+      sharedFence(b);
+    }
     for (Value map : work.maps)
       prefetchMap(b, LLVM::PtrToIntOp::create(b, b.getI64Type(), map));
   });

@@ -45,6 +45,12 @@ private:
   bool meetsAtOnce(tile::EinsumOp op) const override {
     return !roles.inParts.contains(op);
   }
+  int64_t partsOf(mlir::StringAttr rank) const override {
+    return half && rank == roles.halved ? 2 : 1;
+  }
+  Value partBegin(mlir::StringAttr rank) const override {
+    return half && rank == roles.halved ? b.mul(half, b.i32(64)) : Value();
+  }
 
   // Both sides: Warpgroups.cpp.
   using Ring = SharedLayout::Ring;
@@ -53,6 +59,12 @@ private:
   Value emptyBarrier(const Ring &ring, Value count);
   void waitFull(const Ring &ring, Value count);
   void waitEmpty(const Ring &ring, Value count);
+  /// A use of a ring.
+  struct Use {
+    const Ring &ring;
+    Value count;
+  };
+  void waitEither(Value isFirst, Use first, Use second);
   Value stageOf(const Ring &ring, Value count);
   /// Where the boxes of a load lie; `count`: uses of its ring.
   Value boxes(const SharedLoad &load, Value count);
@@ -78,13 +90,20 @@ private:
   void returnTicket(Value ticket);
   Value bound(Value scalar);
   void emitBounds();
-  /// Until its stage is free; its boxes; by the lead.
-  void emitStepCopies(Value step);
-  void emitCopies(const SharedLoad &load, Value to, Value barrier);
+  /// Until its stage is free; its boxes, those of some halves; by the lead.
+  void emitStepCopies(Value step, Value halves = {});
+  void emitCopies(const SharedLoad &load, Value to, Value barrier,
+                  Value halves = {});
   /// A line's words: 0 or -1, four bounds, the point's coordinates.
   static constexpr unsigned firstCoordinate = 5;
   void sayPoint(mlir::ValueRange coordinates);
   void copyPoint();
+  /// A step's word: its number, and of each warpgroup four bits: which halves
+  /// have points for it (or all of the step); are conditions to be asked there
+  /// that bounds follow from, and others? None of these: it is full.
+  static constexpr int64_t groupBits = 4;
+  static constexpr int64_t halfBits = 3, asksOrdered = 4, asksOthers = 8;
+  int64_t allGroupsBits() const { return roles.lanes / 64 * groupBits; }
   void sayStep(Value word);
   void emitSteps();
   void classifySteps();
@@ -101,15 +120,21 @@ private:
 
   // Products and steps: Steps.cpp.
   Values start(tile::EinsumOp op, Value count, mlir::ArrayRef<Value> fragments,
-               mlir::ArrayRef<Value> sum);
+               mlir::ArrayRef<Value> sum, Value halves = {});
   Values fragmentsOf(tile::EinsumOp op);
   void emitContraction(tile::EinsumOp op);
-  void release(const SharedLoad &load, Value count);
+  void release(const SharedLoad &load, Value count, Value unless = {});
   bool isLastUser(const SharedLoad &load, mlir::Operation *op) const;
 
   struct Step {
     Value step, count; // i32; the latter: of the rings
     bool full = false;
+    /// Where steps are halved: which halves have points for this warpgroup
+    /// (i32: 1 the first, 2 the second, 3 both); the number of the one that is
+    /// computed, null: all of the step is.
+    Value halves = {}, half = {};
+    /// Then: the bits of its word.
+    Value bits = {};
     /// i1; null: `full` says it. Then the step is full where this holds and
     /// the products that it asks are small, too (Roles::asksProducts).
     Value mayBeFull = {};
@@ -126,6 +151,24 @@ private:
   /// Are all values small, in all threads of the warp?
   Value areSmall(mlir::ArrayRef<Value> values);
   void bindStep(Value step);
+  class StepQuestion;
+  /// Of a step's word: its number; the bits of this warpgroup.
+  Value stepOf(Value word) {
+    return mlir::arith::ShRUIOp::create(b, word, b.i32(allGroupsBits()));
+  }
+  Value bitsOf(Value word);
+  Value isFullStep(Value bits);
+  /// Is one of `bits` set in a word?
+  Value anyOf(Value word, int64_t bits);
+  Values halvedStep(Step step, mlir::ValueRange carried);
+  Values maskedProducts(const Step &step, Values products);
+  Values skippedStep(const Step &step, mlir::ValueRange carried);
+  Values startTrailing(mlir::ValueRange fragments, Value before);
+  void finishTrailing(mlir::ArrayRef<Value> running, Value before,
+                      Value halves);
+  /// Halves of a step that is none: there is no step before.
+  static constexpr int64_t nothing = 4;
+  Value isNothing(Value halves);
   llvm::SmallVector<tile::LoadOp> slicedLoads() const;
   /// Do reads of a step decide whether it is full?
   bool asksReads() const;
@@ -136,6 +179,7 @@ private:
   /// Message number `count`: the next step's word, -1 behind the last.
   Value nextWord(Value count);
   Values emitOverlapped(const Values &before);
+  Values emitHalved(const Values &before);
   llvm::SmallVector<mlir::Operation *> between(mlir::Block &body,
                                                bool guardsFirst) const;
   Values overlappedStep(const Step &step, mlir::ValueRange carried);
@@ -164,6 +208,7 @@ private:
   // How often the rings of points, of steps and of messages were used.
   Value points, steps, messages;
   bool pointAwaited = false, pointReleased = false;
+  Value half; // i32, the one that is computed; null: all of a step
 };
 
 } // namespace attn::gpu

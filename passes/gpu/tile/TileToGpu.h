@@ -15,6 +15,8 @@ namespace attn::gpu {
 /// the stream's bounds cut are small.
 unsigned warpgroupFit(tile::KernelOp kernel, int64_t sharedBytes);
 constexpr unsigned bestWarpgroupFit = 3;
+/// Lanes of one of them, and the fewest points of a step that it computes.
+constexpr int64_t warpgroupLanes = 64;
 
 /// The kernel as a step of its cascade (cpu::DeviceSteps::lowerTile). With
 /// `warpgroups` it is also emitted for these (hopper/) where they can run it,
