@@ -82,6 +82,9 @@ private:
   void emitPowers(Value pair, int64_t vector, Value &seen);
   void storeWords(const MatrixProduct &p, mlir::ArrayRef<Value> pieces,
                   Value place, Value pair, int64_t vector);
+  /// From a row on trial.
+  Carried formOf(tile::EinsumOp op);
+  Values startOfSums();
   Value combine(tile::EinsumOp op, Value sum, const Scalar &point);
   Value combinePair(tile::EinsumOp op, const Carried &form, Value sum,
                     int64_t vector);
@@ -98,7 +101,6 @@ private:
   llvm::DenseSet<Value> above; // values that are never -inf
   Value rowAt[2];              // i64
   llvm::SmallVector<Value> factorAt;
-  Carried formOf(tile::EinsumOp op);
   llvm::SmallVector<Carried> forms;
 };
 
