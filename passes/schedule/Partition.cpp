@@ -45,12 +45,12 @@ private:
   SmallVector<Value> results(const Cluster &cluster) {
     DenseSet<Operation *> members;
     for (unsigned n : cluster.nodes)
-      members.insert(clusters.nodes[n].ops.begin(),
-                     clusters.nodes[n].ops.end());
+      members.insert(clusters.graph.nodes[n].ops.begin(),
+                     clusters.graph.nodes[n].ops.end());
     SmallVector<Value> values;
     Block &body = cascade.getBody().front();
     for (unsigned n : cluster.sinks)
-      for (Operation *op : clusters.nodes[n].ops)
+      for (Operation *op : clusters.graph.nodes[n].ops)
         for (Value value : op->getResults())
           if (llvm::any_of(value.getUsers(), [&](Operation *user) {
                 return !members.contains(body.findAncestorOpInBlock(*user));
@@ -77,7 +77,7 @@ private:
     SmallVector<unsigned> order(cluster.nodes.begin(), cluster.nodes.end());
     llvm::sort(order);
     for (unsigned n : order)
-      for (Operation *op : clusters.nodes[n].ops)
+      for (Operation *op : clusters.graph.nodes[n].ops)
         b.clone(*op, mapping);
     auto inside =
         llvm::map_to_vector(values, [&](Value v) { return mapping.lookup(v); });
@@ -108,7 +108,7 @@ struct Partition : attn::impl::AttnPartitionBase<Partition> {
           schedule && schedule.getStream() && schedule.getTile())
         dissolve(kernel);
     Clusters clusters(cascade);
-    for (auto &[tensor, why] : clusters.materialised)
+    for (auto &[tensor, why] : clusters.graph.materialised)
       tensor.getDefiningOp()->setAttr("attn.materialised",
                                       StringAttr::get(&getContext(), why));
     Builder(cascade, clusters).run();
