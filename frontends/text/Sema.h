@@ -193,15 +193,47 @@ private:
     View view;
     std::vector<Equation> equations;
   };
-  void declareBody(llvm::ArrayRef<const Stmt *> body, Scope *scope,
-                   const Env *around);
-  bool readLeftSide(Equation &equation, Scope *scope);
-  bool ownRanks(Pending &pending, llvm::StringRef name);
-  RankList ambientOf(const llvm::StringMap<llvm::StringSet<>> &uses,
-                     llvm::StringRef name, Scope *scope, const Env *around);
-  void checkPatterns(const Pending &pending);
   void define(Pending &pending);
   T evalEquation(const Pending &pending, const Equation &equation);
+  T evalRightSide(const Pending &pending, const Equation &equation,
+                  const Context &ctx);
+  T evalCascade(const CascadeDecl &callee, const DeclTable *home,
+                const CallExpr &call, const Pending &pending,
+                const Equation &equation, const Context &ctx);
+  T evalComponent(const Decl *decl, const DeclTable *home,
+                  const Equation &equation, const Context &ctx);
+
+  //===--- Bodies (SemaBodies.cpp) ----------------------------------------===//
+  void declareBody(llvm::ArrayRef<const Stmt *> body, Scope *scope,
+                   const Env *around);
+  /// `lead`: ambient ranks of what the tensor reads.
+  void declareTensor(Pending pending, llvm::StringRef name, RankList lead);
+  void declareType(const Pending &pending, llvm::StringRef name);
+  RankList ambientOf(const llvm::StringMap<llvm::StringSet<>> &uses,
+                     llvm::StringRef name, Scope *scope, const Env *around);
+
+  //===--- Left sides (SemaLeftSides.cpp) ---------------------------------===//
+  bool readLeftSide(Equation &equation, Scope *scope);
+  bool addPlain(Equation &equation, const NameExpr &name,
+                llvm::ArrayRef<const Rank *> ranks, Scope *scope);
+  bool addConstant(Equation &equation, const Expr &index, Scope *scope);
+  bool ownRanks(Pending &pending, llvm::StringRef name);
+  bool plainRanks(const Pending &pending, llvm::StringRef name, RankList &own);
+  bool matchPort(const Port &port, SourceRange range, RankList &own);
+  Rank *rankOfConstants(const Pending &pending, llvm::StringRef name,
+                        unsigned i, SourceRange range);
+  /// Points that two equations define.
+  struct Overlap {
+    llvm::SmallVector<T> meet; ///< constants of either; null: all of a rank
+    std::string point;         ///< the same as text
+    bool xMore = false;        ///< x has a constant where y has none
+    bool yMore = false;
+  };
+  std::optional<Overlap> overlapOf(const Equation &x, const Equation &y,
+                                   const RankList &own);
+  void checkPatterns(const Pending &pending);
+
+  //===--- Checks on right sides (SemaChecks.cpp) -------------------------===//
   void checkOnlyReduced(const Pending &pending, const Equation &equation,
                         T term);
   void checkOutside();
