@@ -1,7 +1,7 @@
 //===- Finder.h - finds the streams of a cascade ----------------*- C++ -*-===//
 // State shared by the parts of findStreams: what a stream takes in
-// (Streams.cpp), which of its ranks are rows (Rows.cpp), and which law refuses
-// it (Refusals.cpp).
+// (StreamMembers.cpp), what joins it then (StreamJoins.cpp), which of its ranks
+// are rows (Rows.cpp), and which law refuses it (Refusals.cpp).
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_PASSES_DERIVE_FINDER_H
 #define ATTN_PASSES_DERIVE_FINDER_H
@@ -46,13 +46,24 @@ private:
   /// True if an access may be a base point of a recurrence: tiles are loaded
   /// from the box of a tensor's ranks.
   static bool readsBasePoint(EinsumOp op);
+  bool dependsOnOp(mlir::Operation *op, mlir::Operation *other);
 
+  // Members.
   bool collect(EinsumOp op, Stream &stream);
   std::optional<Stream> attempt(EinsumOp sink, Stream &stream);
   std::optional<Stream> streamOf(EinsumOp sink);
   std::optional<Stream> tryStream(EinsumOp sink);
+  bool isWorthwhile(const Stream &stream);
+
+  // Joins.
   void join(Stream &stream, llvm::ArrayRef<EinsumOp> candidates);
   void addEpilogue(Stream &stream);
+
+  // Rows.
+  void dropValueRanks(Stream &stream);
+  bool runsApart(EinsumOp op, const Stream &stream);
+
+  // Refusals.
   /// Empty, or the law that refuses and why.
   struct Refusal {
     Law law;
@@ -62,10 +73,6 @@ private:
   std::optional<Refusal> refusal(EinsumOp op, const Form &form);
   std::optional<Refusal> refuseEmpty(const Stream &stream, FormAnalysis &forms,
                                      EinsumOp op, const Form &form);
-  bool isWorthwhile(const Stream &stream);
-  void dropValueRanks(Stream &stream);
-  bool runsApart(EinsumOp op, const Stream &stream);
-  bool dependsOnOp(mlir::Operation *op, mlir::Operation *other);
 
   CascadeOp cascade;
   const llvm::DenseSet<mlir::Operation *> compared;
