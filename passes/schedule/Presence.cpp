@@ -7,21 +7,14 @@
 using namespace mlir;
 using namespace attn;
 
-bool attn::isTrivialGuard(EinsumOp op) {
-  if (op.getGuard().empty())
-    return true;
-  auto yield = cast<YieldOp>(op.getGuard().front().back());
-  return matchPattern(yield.getOperand(0), m_One());
-}
-
-bool attn::mayBeAbsentValue(Value value) {
+bool attn::mayBeAbsentValue(Value value, const DenseSet<Value> &absent) {
   Operation *def = value.getDefiningOp();
   if (!def)
-    return false;
+    return absent.contains(value);
   if (isa<WhereOp>(def))
     return true;
   if (auto otherwise = dyn_cast<ElseOp>(def))
-    return mayBeAbsentValue(otherwise.getOtherwise());
+    return mayBeAbsentValue(otherwise.getOtherwise(), absent);
   if (auto read = dyn_cast<ReadOp>(def))
     return read.getBounds() != Bounds::inside || mayBeAbsent(read.getTensor());
   if (auto map = dyn_cast<MapOp>(def))
@@ -29,7 +22,9 @@ bool attn::mayBeAbsentValue(Value value) {
       if (!matchPattern(map.getOperand(1), m_Constant()) &&
           !map.getOperand(1).getDefiningOp<ExtentOp>())
         return true;
-  return llvm::any_of(def->getOperands(), mayBeAbsentValue);
+  return llvm::any_of(def->getOperands(), [&](Value operand) {
+    return mayBeAbsentValue(operand, absent);
+  });
 }
 
 bool attn::mayBeAbsent(Value tensor) {
@@ -42,7 +37,7 @@ bool attn::mayBeAbsent(Value tensor) {
   auto op = dyn_cast<EinsumOp>(def);
   if (!op)
     return true;
-  if (!isTrivialGuard(op))
+  if (isGuarded(op))
     return true;
   if (op.isReduction())
     return !identityOf(op.builtinReduce().value_or(Reduce::first),
@@ -106,9 +101,9 @@ const PresenceConditions::Texts &PresenceConditions::of(EinsumOp op) {
   Texts result;
   if (!op.isReduction())
     result = of(op.getMapYield().getOperand(0));
-  if (!op.getGuard().empty()) {
+  if (Value condition = op.guardCondition()) {
     SmallVector<Value> parts;
-    conjuncts(cast<YieldOp>(op.getGuard().front().back()).getOperand(0), parts);
+    conjuncts(condition, parts);
     for (Value part : parts) {
       std::string name = text(part);
       remember(name, part);

@@ -7,20 +7,12 @@
 #ifndef ATTN_PASSES_SCHEDULE_PRESENCE_H
 #define ATTN_PASSES_SCHEDULE_PRESENCE_H
 
-#include "passes/Expr.h"
+#include "passes/schedule/KernelRanks.h"
+#include "llvm/ADT/DenseSet.h"
 #include <map>
 #include <set>
 
 namespace attn {
-
-/// How a kernel's ranks are used.
-struct KernelRanks {
-  Ranks rows;
-  mlir::StringAttr stream, tile; // n1, n0
-  int64_t tileSize = 0;
-  mlir::StringAttr lane; // null: rows are all in the grid
-  int64_t laneSize = 0;
-};
 
 /// rest + stream * n + lane * m >= 0, rest the same for the whole kernel step:
 /// right - left, or right + left if `mirrored`, minus 1 if `strict`.
@@ -69,12 +61,11 @@ private:
   llvm::DenseMap<mlir::Value, unsigned> numbers; // of tensors, as they are met
 };
 
-/// True if the guard is missing or yields the constant true.
-bool isTrivialGuard(EinsumOp op);
 /// False if every point of the tensor is known to be present.
 bool mayBeAbsent(mlir::Value tensor);
-/// The same for a value of an einsum's region.
-bool mayBeAbsentValue(mlir::Value value);
+/// The same for a value of an einsum's region whose arguments `absent` may be.
+bool mayBeAbsentValue(mlir::Value value,
+                      const llvm::DenseSet<mlir::Value> &absent = {});
 
 } // namespace attn
 #endif // ATTN_PASSES_SCHEDULE_PRESENCE_H

@@ -52,9 +52,8 @@ struct ToTile : attn::impl::AttnToTileBase<ToTile> {
           (cascade.getSymName() + "." + llvm::Twine(number++)).str();
       bool isForMatrix = matrixLanes && isForMatrixUnit(kernel) &&
                          !llvm::is_contained(vectorKernels, name);
-      (void)Tiler(cascade, kernel, isForMatrix ? matrixLanes : lanes, packing,
-                  partSize, name)
-          .run();
+      (void)tileKernel(cascade, kernel, name, isForMatrix ? matrixLanes : lanes,
+                       packing, partSize);
     }
   }
 };
