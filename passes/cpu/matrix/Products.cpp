@@ -135,9 +135,9 @@ void MatrixStream::quads(const MatrixProduct &p,
                          ArrayRef<Value> to) {
   Value stride = b.i64(roles.lanes * 4);
   SmallVector<Term> terms = termsOf(p.pieces);
-  // `upper` comes before the sums of the lower half are there.
-  auto quad = [&](Value k, Values sums, Values rest, function_ref<void()> upper,
-                  function_ref<void(Values &)> lower) {
+  // What waits is stored behind the first products; only then is there room for
+  // the sums of the lower half.
+  auto quad = [&](Value k, Values sums, Values rest, ArrayRef<Value> waiting) {
     Value number = b.add(firstQuad, k);
     Value from = b.gep(b.getI8Type(), right,
                        b.mul(k, b.i64(amx::tileRows * roles.lanes * 4)));
@@ -146,8 +146,9 @@ void MatrixStream::quads(const MatrixProduct &p,
     int64_t rightPiece = -1, part = 0;
     for (Term term : terms) {
       for (int half = 0; half < 2; ++half) {
-        if (part == 1)
-          lower(sums);
+        if (part == 1 && !waiting.empty())
+          for (int i = 2; i < 4; ++i)
+            sums[i] = start(i);
         Value at =
             b.gep(b.getI8Type(), rows[half], term.left * Panels::pieceBytes);
         Value x = amx::load(b, at, aStride, /*once=*/true);
@@ -159,21 +160,18 @@ void MatrixStream::quads(const MatrixProduct &p,
         }
         sums[2 * half] = amx::multiply(b, sums[2 * half], x, y0);
         sums[2 * half + 1] = amx::multiply(b, sums[2 * half + 1], x, y1);
-        if (part == 0)
-          upper();
+        if (part == 0 && !waiting.empty())
+          storeWaiting(waiting);
         rest = slice.emit(number, part++, rest);
       }
     }
     sums.append(rest);
     return sums;
   };
-  auto nothing = [] {};
-  auto none = [](Values &) {};
   auto loop = [&](int64_t first, Values all) {
     return t.loop(b.i64(first), b.i64(p.depth / amx::tileDepth), 1, all,
                   [&](Value k, ValueRange in) {
-                    return quad(k, in.take_front(4), in.drop_front(4), nothing,
-                                none);
+                    return quad(k, in.take_front(4), in.drop_front(4), {});
                   });
   };
   auto store = [&](ArrayRef<Value> sums, int first, int last) {
@@ -190,16 +188,9 @@ void MatrixStream::quads(const MatrixProduct &p,
     carried.assign(all.begin() + 4, all.end());
     return;
   }
-  Values waiting(ArrayRef(carried).take_front(numWaiting)), sums(4);
-  for (int i = 0; i < 2; ++i)
-    sums[i] = start(i);
-  all = quad(
-      b.i64(0), sums, Values(ArrayRef(carried).drop_front(numWaiting)),
-      [&] { storeWaiting(waiting); },
-      [&](Values &sums) {
-        for (int i = 2; i < 4; ++i)
-          sums[i] = start(i);
-      });
+  ArrayRef<Value> in = carried;
+  all = quad(b.i64(0), {start(0), start(1), {}, {}},
+             Values(in.drop_front(numWaiting)), in.take_front(numWaiting));
   all = loop(1, all);
   store(all, 0, 2);
   carried = {all[2], all[3], to[2], to[3], stride};
