@@ -107,11 +107,13 @@ private:
   bool checkEinsum(tile::EinsumOp op);
   bool addShared(mlir::Value value);
   void addStore(tile::StoreOp op, std::optional<unsigned> port);
+  // StepOrder.cpp.
   void findOverlap();
   void findParts();
+  bool fitsRegisters();
+  // AskedProducts.cpp.
   void findAskedProducts();
   void findHalves();
-  bool fitsRegisters();
 };
 
 /// Is an index the coordinate `row` of the rows, and which? The last one is to

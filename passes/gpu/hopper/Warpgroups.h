@@ -106,6 +106,7 @@ private:
   int64_t allGroupsBits() const { return roles.lanes / 64 * groupBits; }
   void sayStep(Value word);
   void emitSteps();
+  class StepQuestion;
   void classifySteps();
   Values boxCoordinates(mlir::Region &indices, unsigned rowRank, Value row);
 
@@ -118,13 +119,16 @@ private:
   void awaitPoint();
   void releasePoint();
 
-  // Products and steps: Steps.cpp.
+  // Products.cpp.
   Values start(tile::EinsumOp op, Value count, mlir::ArrayRef<Value> fragments,
                mlir::ArrayRef<Value> sum, Value halves = {});
   Values fragmentsOf(tile::EinsumOp op);
   void emitContraction(tile::EinsumOp op);
   void release(const SharedLoad &load, Value count, Value unless = {});
   bool isLastUser(const SharedLoad &load, mlir::Operation *op) const;
+  /// Does one of the products read the load?
+  static bool reads(mlir::ArrayRef<tile::EinsumOp> products,
+                    const SharedLoad &load);
 
   struct Step {
     Value step, count; // i32; the latter: of the rings
@@ -142,7 +146,8 @@ private:
     Value messages = {};
   };
   using StepBody = llvm::function_ref<Values(const Step &, mlir::ValueRange)>;
-  void emitStream();
+
+  // One step: Steps.cpp.
   void beginStep(const Step &step);
   void setFull(bool isFull);
   /// `body` of a step that is full where the flag says so.
@@ -151,7 +156,17 @@ private:
   /// Are all values small, in all threads of the warp?
   Value areSmall(mlir::ArrayRef<Value> values);
   void bindStep(Value step);
-  class StepQuestion;
+  llvm::SmallVector<tile::LoadOp> slicedLoads() const;
+  /// Do reads of a step decide whether it is full?
+  bool asksReads() const;
+  Value withReads(Value isFull, Value step);
+  /// Values of slices that nobody asked for: what threads do together is not
+  /// removed later.
+  static Values dropUnused(mlir::Block &block, Values results);
+  Values plainStep(const Step &step, mlir::ValueRange carried);
+
+  // All steps: Stream.cpp.
+  void emitStream();
   /// Of a step's word: its number; the bits of this warpgroup.
   Value stepOf(Value word) {
     return mlir::arith::ShRUIOp::create(b, word, b.i32(allGroupsBits()));
@@ -160,37 +175,36 @@ private:
   Value isFullStep(Value bits);
   /// Is one of `bits` set in a word?
   Value anyOf(Value word, int64_t bits);
-  Values halvedStep(Step step, mlir::ValueRange carried);
-  Values maskedProducts(const Step &step, Values products);
-  Values skippedStep(const Step &step, mlir::ValueRange carried);
-  Values startTrailing(mlir::ValueRange fragments, Value before);
-  void finishTrailing(mlir::ArrayRef<Value> running, Value before,
-                      Value halves);
-  /// Halves of a step that is none: there is no step before.
-  static constexpr int64_t nothing = 4;
-  Value isNothing(Value halves);
-  llvm::SmallVector<tile::LoadOp> slicedLoads() const;
-  /// Do reads of a step decide whether it is full?
-  bool asksReads() const;
-  Value withReads(Value isFull, Value step);
   /// All steps from `from` on; classified ones: that are still to come.
   Values forSteps(Value from, mlir::ValueRange carried, StepBody body);
   Values forClassifiedSteps(mlir::ValueRange carried, StepBody body);
   /// Message number `count`: the next step's word, -1 behind the last.
   Value nextWord(Value count);
-  Values emitOverlapped(const Values &before);
-  Values emitHalved(const Values &before);
-  llvm::SmallVector<mlir::Operation *> between(mlir::Block &body,
-                                               bool guardsFirst) const;
-  Values overlappedStep(const Step &step, mlir::ValueRange carried);
-  Values plainStep(const Step &step, mlir::ValueRange carried);
-  Values afterStep();
-  Values finishOverlapped(mlir::ValueRange carried);
   void forParts(llvm::function_ref<void(Reduce, Value &)> change);
   Values flatten(mlir::ValueRange tilesOf);
   /// Into the states' registers; how many values these are.
   size_t assign(mlir::ValueRange values);
   mlir::ValueRange states() const;
+
+  // OverlappedSteps.cpp.
+  Values emitOverlapped(const Values &before);
+  Values overlappedStep(const Step &step, mlir::ValueRange carried);
+  Values startTrailing(mlir::ValueRange fragments, Value before);
+  void finishTrailing(mlir::ArrayRef<Value> running, Value before,
+                      Value halves);
+  llvm::SmallVector<mlir::Operation *> between(mlir::Block &body,
+                                               bool guardsFirst) const;
+  Values afterStep();
+  Values finishOverlapped(mlir::ValueRange carried);
+
+  // HalvedSteps.cpp.
+  Values emitHalved(const Values &before);
+  Values halvedStep(Step step, mlir::ValueRange carried);
+  Values maskedProducts(const Step &step, Values products);
+  Values skippedStep(const Step &step, mlir::ValueRange carried);
+  /// Halves of a step that is none: there is no step before.
+  static constexpr int64_t nothing = 4;
+  Value isNothing(Value halves);
 
   tile::KernelOp kernel;
   const Roles &roles;
