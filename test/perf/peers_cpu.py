@@ -64,7 +64,8 @@ class Limits:
 
 
 def measure(case, calls, limits, seconds):
-    """Medians of seconds by name, and of our share of the limit."""
+    """Medians of seconds by name, and of our share of the limit: NaN where all
+    of its readings were slow."""
     for call in calls.values():
         call.run()
     times, shares = {name: [] for name in calls}, []
@@ -218,7 +219,8 @@ def main():
                            for peer, t in times.items())
         rows.append((f"{name} {dtype} d={d} {s} x{batch}", mine, share, ratio))
         print(f"| {name} | {dtype} | {d} | {s} | {batch} | {mine * 1e3:.2f} | "
-              f"{share:.0%} | {best or '-'} | "
+              f"{'slow' if share != share else f'{share:.0%}'} | "
+              f"{best or '-'} | "
               f"{f'{ratio:.2f}' if ratio else '-'} | {others or '-'} | "
               f"{errors['ours']:.0e} |", flush=True)
     ratios = [ratio for *_, ratio in rows if ratio]
