@@ -1,6 +1,8 @@
 //===- Dependences.cpp - which definitions need which -----------*- C++ -*-===//
 #include "passes/cascade/Dependences.h"
+#include "dialect/Components.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 using namespace attn;
@@ -22,76 +24,29 @@ void attn::forEachUseOfTensor(Operation *definition,
 }
 
 Dependences::Dependences(CascadeOp cascade) {
-  // Tarjan's algorithm with an explicit stack: chains may be long.
-  struct Node {
-    SmallVector<Operation *> next;
-    int index = -1, low = 0;
-    bool onStack = false;
-  };
-  llvm::DenseMap<Operation *, Node> nodes;
-  SmallVector<Operation *> all;
+  SmallVector<Operation *> all; // those of a block in its order
+  llvm::DenseMap<Operation *, unsigned> numbers;
   cascade.walk([&](Operation *op) {
-    if (!isa<EinsumOp, EquationsOp, OrderOp>(op))
-      return;
-    all.push_back(op);
-    Node &node = nodes[op];
-    forEachUseOfTensor(op, [&](OpOperand &use) {
-      if (Operation *source = use.get().getDefiningOp();
-          source && isa<EinsumOp, EquationsOp, OrderOp>(source) &&
-          !llvm::is_contained(node.next, source))
-        node.next.push_back(source);
-    });
+    if (isa<EinsumOp, EquationsOp, OrderOp>(op)) {
+      numbers[op] = all.size();
+      all.push_back(op);
+    }
   });
-  int counter = 0;
-  SmallVector<Operation *> stack;
-  SmallVector<std::pair<Operation *, unsigned>> path;
-  auto enter = [&](Operation *op) {
-    Node &node = nodes[op];
-    node.index = node.low = counter++;
-    node.onStack = true;
-    stack.push_back(op);
-    path.push_back({op, 0});
-  };
-  auto finish = [&](Operation *op) {
-    Node &node = nodes[op];
-    if (node.low != node.index)
-      return;
-    SmallVector<Operation *> component;
-    do {
-      component.push_back(stack.back());
-      nodes[stack.back()].onStack = false;
-    } while (stack.pop_back_val() != op);
-    if (component.size() == 1 && !llvm::is_contained(node.next, op))
-      return;
-    llvm::sort(component, [](Operation *a, Operation *b) {
-      return a->getBlock() == b->getBlock() && a->isBeforeInBlock(b);
+  std::vector<llvm::SetVector<unsigned>> needs(all.size());
+  for (auto [i, op] : llvm::enumerate(all))
+    forEachUseOfTensor(op, [&](OpOperand &use) {
+      auto source = numbers.find(use.get().getDefiningOp());
+      if (source != numbers.end())
+        needs[i].insert(source->second);
     });
-    for (Operation *member : component)
-      number[member] = cycles.size();
-    cycles.push_back(std::move(component));
-  };
-  for (Operation *root : all) {
-    if (nodes[root].index >= 0)
+  auto needsOf = [&](unsigned i) { return needs[i].getArrayRef(); };
+  for (ArrayRef<unsigned> members : componentsOf(all.size(), needsOf)) {
+    if (members.size() == 1 && !needs[members[0]].contains(members[0]))
       continue;
-    enter(root);
-    while (!path.empty()) {
-      auto &[op, position] = path.back();
-      Node &node = nodes[op];
-      if (position < node.next.size()) {
-        Operation *next = node.next[position++];
-        if (nodes[next].index < 0)
-          enter(next);
-        else if (nodes[next].onStack)
-          node.low = std::min(node.low, nodes[next].index);
-        continue;
-      }
-      Operation *done = op;
-      finish(done);
-      path.pop_back();
-      if (!path.empty()) {
-        Node &parent = nodes[path.back().first];
-        parent.low = std::min(parent.low, nodes[done].low);
-      }
+    SmallVector<Operation *> &cycle = cycles.emplace_back();
+    for (unsigned member : members) {
+      cycle.push_back(all[member]);
+      number[all[member]] = cycles.size() - 1;
     }
   }
 }

@@ -1,5 +1,6 @@
 //===- Plan.cpp - what is stored where, and in which order ------*- C++ -*-===//
 #include "passes/cpu/Plan.h"
+#include "dialect/Components.h"
 #include "dialect/tile/Tile.h"
 #include "passes/cpu/Formats.h"
 #include "llvm/ADT/SetVector.h"
@@ -239,55 +240,17 @@ void Plan::connect() {
     }
 }
 
-namespace {
-/// Tarjan: components come out dependencies first.
-struct Components {
-  const std::vector<Unit> &units;
-  std::vector<Step> &steps;
-  std::vector<unsigned> index, low, stack;
-  std::vector<bool> onStack;
-  unsigned next = 1;
-
-  Components(const std::vector<Unit> &units, std::vector<Step> &steps)
-      : units(units), steps(steps), index(units.size()), low(units.size()),
-        onStack(units.size()) {
-    for (unsigned i = 0; i < units.size(); ++i)
-      if (!index[i])
-        visit(i);
-  }
-
-  void visit(unsigned u) {
-    index[u] = low[u] = next++;
-    stack.push_back(u);
-    onStack[u] = true;
-    for (unsigned v : units[u].dependencies)
-      if (!index[v]) {
-        visit(v);
-        low[u] = std::min(low[u], low[v]);
-      } else if (onStack[v]) {
-        low[u] = std::min(low[u], index[v]);
-      }
-    if (low[u] != index[u])
-      return;
-    Step step;
-    unsigned v;
-    do {
-      v = stack.back();
-      stack.pop_back();
-      onStack[v] = false;
-      step.units.push_back(v);
-    } while (v != u);
-    llvm::sort(step.units);
-    step.recurrent =
-        step.units.size() > 1 || llvm::is_contained(units[u].dependencies, u);
-    steps.push_back(std::move(step));
-  }
-};
-} // namespace
-
 void cpu::orderComponents(const std::vector<Unit> &units,
                           std::vector<Step> &steps) {
-  Components(units, steps);
+  auto needs = [&](unsigned i) -> ArrayRef<unsigned> {
+    return units[i].dependencies;
+  };
+  for (SmallVector<unsigned> &members : componentsOf(units.size(), needs)) {
+    Step &step = steps.emplace_back();
+    step.recurrent =
+        members.size() > 1 || llvm::is_contained(needs(members[0]), members[0]);
+    step.units = std::move(members);
+  }
 }
 
 void Plan::order() {

@@ -1,5 +1,6 @@
 //===- DefinitionGraph.cpp - what definitions need one another --*- C++ -*-===//
 #include "passes/schedule/DefinitionGraph.h"
+#include "dialect/Components.h"
 #include "dialect/tile/Tile.h"
 #include "passes/schedule/Windows.h"
 
@@ -28,59 +29,10 @@ std::string attn::definitionName(Value tensor) {
   return "an input";
 }
 
-//===----------------------------------------------------------------------===//
-// Components
-//===----------------------------------------------------------------------===//
-
-namespace {
-/// Tarjan's algorithm.
-class Components {
-public:
-  explicit Components(const std::vector<NodeSet> &edges)
-      : edges(edges), index(edges.size()), low(edges.size()),
-        onStack(edges.size()) {
-    for (unsigned i = 0; i < edges.size(); ++i)
-      if (!index[i])
-        visit(i);
-  }
-  std::vector<SmallVector<unsigned>> found;
-
-private:
-  void visit(unsigned u) {
-    index[u] = low[u] = next++;
-    stack.push_back(u);
-    onStack[u] = true;
-    for (unsigned v : edges[u]) {
-      if (!index[v]) {
-        visit(v);
-        low[u] = std::min(low[u], low[v]);
-      } else if (onStack[v]) {
-        low[u] = std::min(low[u], index[v]);
-      }
-    }
-    if (low[u] != index[u])
-      return;
-    found.emplace_back();
-    unsigned v;
-    do {
-      v = stack.pop_back_val();
-      onStack[v] = false;
-      found.back().push_back(v);
-    } while (v != u);
-    llvm::sort(found.back());
-  }
-
-  const std::vector<NodeSet> &edges;
-  std::vector<unsigned> index, low;
-  SmallVector<unsigned> stack;
-  std::vector<bool> onStack;
-  unsigned next = 1;
-};
-} // namespace
-
 std::vector<SmallVector<unsigned>>
 attn::componentsOf(const std::vector<NodeSet> &needs) {
-  return Components(needs).found;
+  return componentsOf(needs.size(),
+                      [&](unsigned i) { return needs[i].getArrayRef(); });
 }
 
 //===----------------------------------------------------------------------===//

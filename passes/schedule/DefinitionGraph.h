@@ -20,8 +20,7 @@ struct Node {
   NodeSet needs; // itself excepted
 };
 
-/// Strongly connected components of a graph, given by what each node needs:
-/// what a component needs comes before it. Members are in order.
+/// componentsOf (dialect/Components.h) of what each node needs.
 std::vector<llvm::SmallVector<unsigned>>
 componentsOf(const std::vector<NodeSet> &needs);
 
