@@ -1,5 +1,6 @@
 //===- Pieces.cpp - elements as sums of bf16 --------------------*- C++ -*-===//
 #include "passes/cpu/matrix/Pieces.h"
+#include "passes/cpu/Assembly.h"
 
 using namespace mlir;
 using namespace attn;
@@ -95,14 +96,7 @@ SmallVector<Value> cpu::roundedPieces(CodeBuilder &b, Value x, int64_t pieces) {
 /// Upper halves moved down, by bytes: shifts of words compete with products,
 /// and LLVM would make one slow permutation of a shuffle that it knows.
 static Value lowered(CodeBuilder &b, Value bits) {
-  return LLVM::InlineAsmOp::create(
-             b, bits.getType(), ValueRange{bits}, "vpsrldq $$2, $1, $0", "=v,v",
-             /*has_side_effects=*/false,
-             /*is_align_stack=*/false, LLVM::TailCallKind::None,
-             LLVM::AsmDialectAttr::get(b.getContext(),
-                                       LLVM::AsmDialect::AD_ATT),
-             ArrayAttr())
-      .getResult(0);
+  return assembly(b, "vpsrldq $$2, $1, $0", "=v,v", bits.getType(), bits);
 }
 
 Value cpu::pairOf(CodeBuilder &b, Value even, Value odd) {

@@ -1,6 +1,7 @@
 //===- Powers.cpp - 2^x in bf16, two vectors at a time ----------*- C++ -*-===//
 #include "passes/cpu/matrix/Powers.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "passes/cpu/Assembly.h"
 #include <cmath>
 
 using namespace mlir;
@@ -63,14 +64,7 @@ static SmallVector<int8_t> order() {
 /// A constant that LLVM knows is read anew at each use when registers are few:
 /// 6 % of a step.
 static Value kept(CodeBuilder &b, Value x) {
-  return LLVM::InlineAsmOp::create(
-             b, x.getType(), ValueRange{x}, "", "=v,0",
-             /*has_side_effects=*/false,
-             /*is_align_stack=*/false, LLVM::TailCallKind::None,
-             LLVM::AsmDialectAttr::get(b.getContext(),
-                                       LLVM::AsmDialect::AD_ATT),
-             ArrayAttr())
-      .getResult(0);
+  return assembly(b, "", "=v,0", x.getType(), x);
 }
 
 PowerConstants::PowerConstants(CodeBuilder &b) {

@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
+#include "passes/cpu/Assembly.h"
 #include "passes/cpu/tile/EinsumEmitter.h"
 
 using namespace mlir;
@@ -202,15 +203,8 @@ EinsumEmitter::Values EinsumEmitter::emitIntegerSums() {
   };
   // Not intrinsics: LLVM parts products of words and their sums.
   auto multiply = [&](StringRef instruction, Value sum, Value x, Value y) {
-    return LLVM::InlineAsmOp::create(
-               b, ints, ValueRange{sum, x, y},
-               (instruction + " $3, $2, $0").str(), "=v,0,v,v",
-               /*has_side_effects=*/false, /*is_align_stack=*/false,
-               LLVM::TailCallKind::None,
-               LLVM::AsmDialectAttr::get(b.getContext(),
-                                         LLVM::AsmDialect::AD_ATT),
-               ArrayAttr())
-        .getResult(0);
+    return assembly(b, (instruction + " $3, $2, $0").str(), "=v,0,v,v", ints,
+                    {sum, x, y});
   };
   struct Factors {
     Value words[2], bytes;
