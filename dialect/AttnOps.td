@@ -146,7 +146,7 @@ def Attn_EinsumOp : Attn_Op<"einsum", [
     - einsum_c6: a guard yields one i1.
 
     Example: `%S = attn.einsum ["S"] over ["m", "n"] reduce #attn.reduce<sum>
-    ["d"] {...}`; see test/dialect/einsum.mlir.
+    ["d"] {...}`; see test/dialect/cascade.mlir.
   }];
   let arguments = (ins StrArrayAttr:$names, StrArrayAttr:$space,
                        DefaultValuedAttr<StrArrayAttr, "{}">:$reduced,

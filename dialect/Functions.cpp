@@ -24,8 +24,11 @@ const FnInfo &attn::info(Fn fn) {
 
 Type attn::inferFnType(Fn fn, TypeRange operands, std::string &why) {
   const FnInfo &row = info(fn);
-  if (row.arity >= 0 ? operands.size() != size_t(row.arity)
-                     : operands.empty()) {
+  if (row.arity < 0 && operands.empty()) {
+    why = "takes at least one operand";
+    return {};
+  }
+  if (row.arity >= 0 && operands.size() != size_t(row.arity)) {
     why = llvm::formatv("takes {0} operands, not {1}", row.arity,
                         operands.size());
     return {};

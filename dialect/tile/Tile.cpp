@@ -82,12 +82,19 @@ LogicalResult tile::KernelOp::verifyRegions() {
 /// load_c1, load_c2, store_c1, store_c2.
 static LogicalResult verifyIndices(Operation *op, Region &indices,
                                    TileType type, NamedTensorType tensor) {
+  StringRef name = op->getName().stripDialect();
   if (indices.getNumArguments() != type.getRanks().size() ||
       !isCoordinates(indices.getArguments()))
-    return op->emitOpError("(c1) one i32 argument a rank of the tile");
+    return op->emitOpError("(")
+           << name << "_c1) one i32 argument a rank of the tile";
   auto yield = yieldOf(indices);
-  if (!yield || yield.getNumOperands() != tensor.getRanks().size())
-    return op->emitOpError("(c2) yields one index a rank of ") << tensor;
+  auto isInteger = [](Type type) {
+    return type.isInteger(32) || type.isInteger(64);
+  };
+  if (!yield || yield.getNumOperands() != tensor.getRanks().size() ||
+      !llvm::all_of(yield.getOperandTypes(), isInteger))
+    return op->emitOpError("(")
+           << name << "_c2) yields one integer a rank of " << tensor;
   return success();
 }
 
@@ -173,7 +180,9 @@ LogicalResult tile::StreamOp::verifyRegions() {
   };
   if (!getClassify().empty() && !yieldsBools(getClassify(), 1, 2))
     return emitOpError("(stream_c3) classify maps an i32 to two bools");
-  if (!getParts().empty() && (!yieldsBools(getParts(), 3, 3) || !getPartSize()))
+  if (!getParts().empty() && !yieldsBools(getParts(), 3, 3))
     return emitOpError("(stream_c4) parts maps three i32 to three bools");
+  if (!getParts().empty() && getPartSize().value_or(0) <= 0)
+    return emitOpError("(stream_c4) parts needs a positive size");
   return success();
 }

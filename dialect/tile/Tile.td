@@ -155,7 +155,7 @@ def Tile_StreamOp
     Constraints: stream_c1: arguments are the step (i32), then the carried
     tiles; stream_c2: init, arguments, yields and results agree in type;
     stream_c3: classify maps an i32 to two i1; stream_c4: parts maps three i32 to
-    three i1.
+    three i1 and has a positive `partSize`.
   }];
   let arguments = (ins StrAttr:$rank, I32:$lower, I32:$fullLower,
                        I32:$fullUpper, I32:$upper, Optional<I32>:$from,
