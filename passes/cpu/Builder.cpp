@@ -36,6 +36,16 @@ Value CodeBuilder::real(Type type, double value) {
                       getFloatAttr(getElementTypeOrSelf(type), value));
 }
 
+Value attn::cpu::intrinsic(CodeBuilder &b, StringRef name, Type result,
+                           ValueRange operands) {
+  StringAttr callee = b.getStringAttr(name);
+  if (result)
+    return LLVM::CallIntrinsicOp::create(b, result, callee, operands)
+        .getResult(0);
+  LLVM::CallIntrinsicOp::create(b, callee, operands);
+  return {};
+}
+
 std::optional<double> attn::cpu::constantReal(Value value) {
   if (auto splat = value.getDefiningOp<vector::BroadcastOp>())
     value = splat.getSource();

@@ -108,6 +108,10 @@ public:
   mlir::ModuleOp module();
 };
 
+/// An intrinsic of LLVM; null result type: none.
+mlir::Value intrinsic(CodeBuilder &b, llvm::StringRef name, mlir::Type result,
+                      mlir::ValueRange operands);
+
 /// A constant or one in all lanes, rounded or not.
 std::optional<double> constantReal(mlir::Value value);
 

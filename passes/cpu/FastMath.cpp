@@ -47,9 +47,7 @@ static Value call512(CodeBuilder &b, StringRef name, ValueRange operands) {
   Value x = operands.front();
   SmallVector<Value> all(operands);
   all.append({x, b.integer(b.getI16Type(), -1), b.i32(4)});
-  return LLVM::CallIntrinsicOp::create(b, x.getType(), b.getStringAttr(name),
-                                       all)
-      .getResult(0);
+  return intrinsic(b, name, x.getType(), all);
 }
 
 /// 2^x by the instructions made for it: fraction, polynomial on [0, 1), scale

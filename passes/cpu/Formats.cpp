@@ -240,10 +240,8 @@ Value cpu::saturate(CodeBuilder &b, Type element, Value value) {
     return b.compare(CmpIPredicate::sge, value, b.real(value.getType(), 1));
   Type narrow = b.like(value.getType(), b.getIntegerType(type.getWidth()));
   Type wide = scalarInteger(element);
-  auto convert = [&](StringRef intrinsic) {
-    return LLVM::CallIntrinsicOp::create(b, narrow, b.getStringAttr(intrinsic),
-                                         ValueRange{value})
-        .getResult(0);
+  auto convert = [&](StringRef name) {
+    return intrinsic(b, name, narrow, value);
   };
   if (type.isUnsigned())
     return zext(b, wide, convert("llvm.fptoui.sat"));

@@ -63,7 +63,9 @@ CascadeLowering::deviceStep(DeviceKernel kernel,
   b.setInsertionPointToStart(&op.getBody().front());
   Frame frame = Frame::ofParameters(b, cascade, op.getArgument(0));
   StorageMap storages(frame, plan);
-  auto special = [&](StringRef name) { return emitSpecialRegister(b, name); };
+  auto special = [&](StringRef name) -> Value {
+    return arith::ExtUIOp::create(b, i64, specialRegister(b, name));
+  };
   Value first = special("ctaid.x"), count = special("nctaid.x");
   Value end = op.getArgument(1), lane;
   if (!kernel.itemABlock) {

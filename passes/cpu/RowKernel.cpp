@@ -190,7 +190,7 @@ void RowKernel::bindRows(StepFunction &f, ArrayRef<Place> places, Value scratch,
     f.storages.bind(place.tensor, std::move(s));
   }
   if (cleared && team)
-    emitBlockBarrier(b);
+    emitBarrier(b);
 }
 
 //===----------------------------------------------------------------------===//
@@ -234,7 +234,7 @@ LogicalResult RowKernel::emitRow(StepFunction &f, const Step &inner,
       })) {
     f.b.ifThen(f.b.compare(CmpIPredicate::eq, team->thread, f.b.i64(0)),
                [&] { nest(at, 0); });
-    emitBlockBarrier(f.b);
+    emitBarrier(f.b);
     return result;
   }
   Value points = f.b.i64(1);
@@ -254,7 +254,7 @@ LogicalResult RowKernel::emitRow(StepFunction &f, const Step &inner,
     if (failed(recurrence.emit(f.b, emitter, f.frame, here)))
       result = failure();
   }
-  emitBlockBarrier(f.b);
+  emitBarrier(f.b);
   return result;
 }
 

@@ -1,28 +1,35 @@
-//===- Team.cpp - threads that share work on a GPU --------------*- C++ -*-===//
+//===- Team.cpp - threads of a GPU and how they share work ------*- C++ -*-===//
 #include "passes/cpu/Team.h"
 
 using namespace mlir;
 using namespace attn;
 using namespace attn::cpu;
 
-void cpu::emitBlockBarrier(CodeBuilder &b) {
-  LLVM::CallIntrinsicOp::create(
-      b, b.getStringAttr("llvm.nvvm.barrier.cta.sync.aligned.all"),
-      ValueRange{b.i32(0)});
-}
-
-Value cpu::emitSpecialRegister(CodeBuilder &b, StringRef name) {
-  Value value = LLVM::CallIntrinsicOp::create(
-                    b, b.getI32Type(),
-                    b.getStringAttr("llvm.nvvm.read.ptx.sreg." + name.str()),
-                    ValueRange{})
-                    .getResult(0);
-  return arith::ExtUIOp::create(b, b.getI64Type(), value);
+Value cpu::specialRegister(CodeBuilder &b, StringRef name) {
+  return intrinsic(b, ("llvm.nvvm.read.ptx.sreg." + name).str(), b.getI32Type(),
+                   {});
 }
 
 Team cpu::emitTeam(CodeBuilder &b) {
-  Value thread = emitSpecialRegister(b, "tid.x");
-  return {thread, emitSpecialRegister(b, "ntid.x")};
+  auto wide = [&](StringRef name) -> Value {
+    return arith::ExtUIOp::create(b, b.getI64Type(), specialRegister(b, name));
+  };
+  Value thread = wide("tid.x");
+  return {thread, wide("ntid.x")};
+}
+
+void cpu::emitBarrier(CodeBuilder &b) {
+  intrinsic(b, "llvm.nvvm.barrier.cta.sync.aligned.all", {}, b.i32(0));
+}
+
+/// The value (i32) of another lane of the warp.
+static Value shuffle(CodeBuilder &b, StringRef kind, Value value, Value lane) {
+  return intrinsic(b, ("llvm.nvvm.shfl.sync." + kind + ".i32").str(),
+                   b.getI32Type(), {b.i32(-1), value, lane, b.i32(31)});
+}
+
+Value cpu::broadcast(CodeBuilder &b, Value value, Value lane) {
+  return shuffle(b, "idx", value, lane ? lane : b.i32(0));
 }
 
 Value cpu::emitButterfly(CodeBuilder &b, Value value, int distance) {
@@ -31,26 +38,23 @@ Value cpu::emitButterfly(CodeBuilder &b, Value value, int distance) {
   Type word = b.getIntegerType(bits);
   if (isa<FloatType>(type))
     value = arith::BitcastOp::create(b, word, value);
-  auto shuffle = [&](Value part) {
-    return LLVM::CallIntrinsicOp::create(
-               b, i32, b.getStringAttr("llvm.nvvm.shfl.sync.bfly.i32"),
-               ValueRange{b.i32(-1), part, b.i32(distance), b.i32(31)})
-        .getResult(0);
+  auto exchange = [&](Value part) {
+    return shuffle(b, "bfly", part, b.i32(distance));
   };
   Value result;
   if (bits > 32) {
     Value half = b.integer(word, 32);
-    Value low = shuffle(arith::TruncIOp::create(b, i32, value));
-    Value high = shuffle(arith::TruncIOp::create(
+    Value low = exchange(arith::TruncIOp::create(b, i32, value));
+    Value high = exchange(arith::TruncIOp::create(
         b, i32, arith::ShRUIOp::create(b, value, half)));
     result = arith::OrIOp::create(
         b, arith::ExtUIOp::create(b, word, low),
         arith::ShLIOp::create(b, arith::ExtUIOp::create(b, word, high), half));
   } else if (bits == 32) {
-    result = shuffle(value);
+    result = exchange(value);
   } else {
     result = arith::TruncIOp::create(
-        b, word, shuffle(arith::ExtUIOp::create(b, i32, value)));
+        b, word, exchange(arith::ExtUIOp::create(b, i32, value)));
   }
   return isa<FloatType>(type) ? arith::BitcastOp::create(b, type, result)
                               : result;

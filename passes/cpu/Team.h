@@ -1,4 +1,4 @@
-//===- Team.h - threads that share work on a GPU ----------------*- C++ -*-===//
+//===- Team.h - threads of a GPU and how they share work --------*- C++ -*-===//
 #ifndef ATTN_PASSES_CPU_TEAM_H
 #define ATTN_PASSES_CPU_TEAM_H
 
@@ -6,21 +6,25 @@
 
 namespace attn::cpu {
 
+/// "tid.x", "ctaid.x", ... as i32.
+mlir::Value specialRegister(CodeBuilder &b, llvm::StringRef name);
+
 /// Threads of a block that share the points of a unit; i64.
 struct Team {
   mlir::Value thread, threads;
 };
-/// All threads of the block have come here, and see what others have stored.
-void emitBlockBarrier(CodeBuilder &b);
-/// A special register of a GPU's thread ("tid.x", ...), as i64.
-mlir::Value emitSpecialRegister(CodeBuilder &b, llvm::StringRef name);
 /// The calling block.
 Team emitTeam(CodeBuilder &b);
+/// All threads of the block have come here, and see what others have stored.
+void emitBarrier(CodeBuilder &b);
 
-/// Threads of a warp.
+/// Threads of a warp. All of them come to the operations below.
 constexpr int64_t warpLanes = 32;
+/// The value (i32) that `lane` of the warp has (null: the first), and so known
+/// to be the same for the warp.
+mlir::Value broadcast(CodeBuilder &b, mlir::Value value, mlir::Value lane = {});
 /// The value (an integer or a real of at most 64 bits) of the lane whose number
-/// differs in the bit `distance`. All lanes of the warp come here.
+/// differs in the bit `distance`.
 mlir::Value emitButterfly(CodeBuilder &b, mlir::Value value, int distance);
 
 } // namespace attn::cpu

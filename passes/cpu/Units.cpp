@@ -22,7 +22,7 @@ void UnitEmitter::emit(const Unit &unit, Coordinates fixed) {
   if (alone) {
     Value first = b.compare(CmpIPredicate::eq, team->thread, b.i64(0));
     b.ifThen(first, [&] { emitLoops(unit, fixed, 0); });
-    return emitBlockBarrier(b);
+    return emitBarrier(b);
   }
   Value points = b.i64(1);
   for (StringAttr rank : free)
@@ -41,7 +41,7 @@ void UnitEmitter::emit(const Unit &unit, Coordinates fixed) {
     }
     emitLoops(unit, fixed, 0);
   }
-  emitBlockBarrier(b);
+  emitBarrier(b);
 }
 
 void UnitEmitter::emitLoops(const Unit &unit, Coordinates &at, size_t rank) {

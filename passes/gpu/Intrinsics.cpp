@@ -1,30 +1,9 @@
-//===- Intrinsics.cpp - operations that only GPUs have ----------*- C++ -*-===//
+//===- Intrinsics.cpp - intrinsics and memory of blocks ---------*- C++ -*-===//
 #include "passes/gpu/Intrinsics.h"
 
 using namespace mlir;
 using namespace attn;
 using namespace attn::cpu;
-
-Value gpu::intrinsic(CodeBuilder &b, StringRef name, Type result,
-                     ValueRange operands) {
-  if (!result) {
-    LLVM::CallIntrinsicOp::create(b, b.getStringAttr(name), operands);
-    return {};
-  }
-  return LLVM::CallIntrinsicOp::create(b, result, b.getStringAttr(name),
-                                       operands)
-      .getResult(0);
-}
-
-Value gpu::specialRegister(CodeBuilder &b, StringRef name) {
-  return intrinsic(b, ("llvm.nvvm.read.ptx.sreg." + name).str(), b.getI32Type(),
-                   {});
-}
-
-Value gpu::broadcast(CodeBuilder &b, Value value, Value lane) {
-  return intrinsic(b, "llvm.nvvm.shfl.sync.idx.i32", b.getI32Type(),
-                   {b.i32(-1), value, lane ? lane : b.i32(0), b.i32(31)});
-}
 
 Value gpu::sharedMemory(CodeBuilder &b) {
   constexpr StringLiteral name = "attn_shared";
@@ -40,8 +19,4 @@ Value gpu::sharedMemory(CodeBuilder &b) {
   Value pointer = LLVM::AddressOfOp::create(
       b, LLVM::LLVMPointerType::get(b.getContext(), sharedSpace), name);
   return LLVM::PtrToIntOp::create(b, b.getI32Type(), pointer);
-}
-
-void gpu::emitBarrier(CodeBuilder &b) {
-  intrinsic(b, "llvm.nvvm.barrier.cta.sync.aligned.all", {}, {b.i32(0)});
 }

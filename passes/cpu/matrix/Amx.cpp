@@ -15,31 +15,24 @@ Type amx::tileType(CodeBuilder &b) {
 Value amx::load(CodeBuilder &b, Value pointer, Value stride, bool once) {
   StringRef name = once ? "llvm.x86.tileloaddt164.internal"
                         : "llvm.x86.tileloadd64.internal";
-  return LLVM::CallIntrinsicOp::create(
-             b, tileType(b), b.getStringAttr(name),
-             ValueRange{size(b, 16), size(b, 64), pointer, stride})
-      .getResult(0);
+  return intrinsic(b, name, tileType(b),
+                   {size(b, 16), size(b, 64), pointer, stride});
 }
 
 void amx::store(CodeBuilder &b, Value tile, Value pointer, Value stride) {
-  LLVM::CallIntrinsicOp::create(
-      b, b.getStringAttr("llvm.x86.tilestored64.internal"),
-      ValueRange{size(b, 16), size(b, 64), pointer, stride, tile});
+  intrinsic(b, "llvm.x86.tilestored64.internal", {},
+            {size(b, 16), size(b, 64), pointer, stride, tile});
 }
 
 Value amx::zero(CodeBuilder &b) {
-  return LLVM::CallIntrinsicOp::create(
-             b, tileType(b), b.getStringAttr("llvm.x86.tilezero.internal"),
-             ValueRange{size(b, 16), size(b, 64)})
-      .getResult(0);
+  return intrinsic(b, "llvm.x86.tilezero.internal", tileType(b),
+                   {size(b, 16), size(b, 64)});
 }
 
 static Value product(CodeBuilder &b, StringRef name, Value sum, Value x,
                      Value y) {
-  return LLVM::CallIntrinsicOp::create(
-             b, amx::tileType(b), b.getStringAttr(name),
-             ValueRange{size(b, 16), size(b, 64), size(b, 64), sum, x, y})
-      .getResult(0);
+  return intrinsic(b, name, amx::tileType(b),
+                   {size(b, 16), size(b, 64), size(b, 64), sum, x, y});
 }
 
 Value amx::multiply(CodeBuilder &b, Value sum, Value x, Value y) {

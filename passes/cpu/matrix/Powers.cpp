@@ -81,12 +81,6 @@ PowerConstants::PowerConstants(CodeBuilder &b) {
   upperHalves = kept(b, b.integer(ints, int32_t(0xffff0000)));
 }
 
-static Value call(CodeBuilder &b, Type type, StringRef name,
-                  ValueRange operands) {
-  return LLVM::CallIntrinsicOp::create(b, type, b.getStringAttr(name), operands)
-      .getResult(0);
-}
-
 /// magic + largest - x. A constant part of x is rounded to 2^-8, for all points
 /// alike.
 static Value turned(CodeBuilder &b, Value x) {
@@ -121,14 +115,13 @@ PowerPair cpu::emitPowerPair(CodeBuilder &b, const PowerConstants &constants,
   };
   Value low = bitsOf(even), high = bitsOf(odd);
   Value packed =
-      call(b, words, "llvm.x86.avx512.packusdw.512", ValueRange{low, high});
-  Value pairs =
-      cast(words, call(b, bytes, "llvm.x86.avx512.pshuf.b.512",
-                       ValueRange{cast(bytes, packed), constants.order}));
+      intrinsic(b, "llvm.x86.avx512.packusdw.512", words, {low, high});
+  Value pairs = cast(words, intrinsic(b, "llvm.x86.avx512.pshuf.b.512", bytes,
+                                      {cast(bytes, packed), constants.order}));
   Value index = arith::ShRUIOp::create(b, pairs, b.integer(words, 2));
   Value entry =
-      cast(words, call(b, bytes, "llvm.x86.avx512.permvar.qi.512",
-                       ValueRange{constants.table, cast(bytes, index)}));
+      cast(words, intrinsic(b, "llvm.x86.avx512.permvar.qi.512", bytes,
+                            {constants.table, cast(bytes, index)}));
   entry = b.bitOr(entry, constants.upperBytes);
   Value results =
       arith::ShRUIOp::create(b, b.sub(entry, pairs), b.integer(words, 1));

@@ -61,10 +61,8 @@ RowPhase::Values RowPhase::startOfSums() {
 
 /// x > y ? x : y, one instruction.
 static Value larger(CodeBuilder &b, Value x, Value y) {
-  return LLVM::CallIntrinsicOp::create(
-             b, x.getType(), b.getStringAttr("llvm.x86.avx512.max.ps.512"),
-             ValueRange{x, y, b.i32(4)})
-      .getResult(0);
+  return intrinsic(b, "llvm.x86.avx512.max.ps.512", x.getType(),
+                   {x, y, b.i32(4)});
 }
 
 /// Of two points by two comparisons; a NaN stays.

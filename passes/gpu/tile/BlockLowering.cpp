@@ -26,9 +26,9 @@ BlockLowering::BlockLowering(CodeBuilder &b, TileSurroundings &outside,
                 return realOf(types);
               }(),
               {}) {
-  Type i64 = b.getI64Type();
-  thread = arith::ExtUIOp::create(b, i64, specialRegister(b, "tid.x"));
-  threads = arith::ExtUIOp::create(b, i64, specialRegister(b, "ntid.x"));
+  Team team = emitTeam(b);
+  thread = team.thread;
+  threads = team.threads;
 }
 
 Type BlockLowering::realOf(TypeRange types) {

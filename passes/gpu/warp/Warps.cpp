@@ -28,14 +28,10 @@ void WarpLowering::bindPoint(ValueRange point) {
   Block &body = kernel.getBody().front();
   for (auto [argument, coordinate] : llvm::zip(body.getArguments(), point))
     scalars.bindCoordinate(argument, coordinate);
-  Type i32 = b.getI32Type();
   shared = sharedMemory(b);
   thread = specialRegister(b, "tid.x");
   lane = b.bitAnd(thread, b.i32(31));
-  // Through a shuffle it is known to be the same for a whole warp.
-  warp = intrinsic(b, "llvm.nvvm.shfl.sync.idx.i32", i32,
-                   {b.i32(-1), arith::ShRUIOp::create(b, thread, b.i32(5)),
-                    b.i32(0), b.i32(31)});
+  warp = broadcast(b, arith::ShRUIOp::create(b, thread, b.i32(5)));
   Value row = arith::ShRUIOp::create(b, lane, b.i32(2));
   firstLane = roles.rowWarps > 1 ? b.add(b.mul(warp, b.i32(16)), row) : row;
   firstColumn = b.mul(b.bitAnd(lane, b.i32(3)), b.i32(2));
