@@ -156,7 +156,7 @@ static Value encodeSmall(CodeBuilder &b, Type element, Value value) {
   Type lane = wide ? b.getI64Type() : b.getI32Type();
   Type type = b.like(value.getType(), lane);
   auto c = [&](int64_t v) { return b.integer(type, v); };
-  Value bits = bitcast(b, type, value);
+  Value bits = bitcast(b, lane, value);
   Value magnitude = b.bitAnd(bits, c(wide ? INT64_MAX : INT32_MAX));
   Value biased = shr(b, magnitude, mantissa);
   Value fraction = b.bitAnd(magnitude, c((int64_t{1} << mantissa) - 1));
