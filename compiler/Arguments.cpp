@@ -3,7 +3,9 @@
 #include "dialect/Philox.h"
 #include "dialect/interpreter/Npy.h"
 #include "llvm/Support/Format.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
+#include <unistd.h>
 
 using namespace mlir;
 using namespace attn;
@@ -47,6 +49,53 @@ int checkNames(CascadeOp cascade, const Options &options) {
       return complain(ExitUsage, "--shape: no rank " + name + " in " +
                                      cascade.getSymName());
   return ExitOk;
+}
+
+using Shapes = ArrayRef<std::optional<ArrayRef<int64_t>>>;
+
+/// Ranks whose extent neither --shape nor a file says.
+int checkGiven(CascadeOp cascade, Shapes shapes,
+               const llvm::StringMap<int64_t> &given) {
+  SmallVector<StringRef> open;
+  for (auto rank : cascade.getRanks().getAsRange<RankAttr>()) {
+    StringRef name = rank.getName().getValue();
+    auto isBound = [&](unsigned i) {
+      return shapes[i] && inputType(cascade, i).rankIndex(name) >= 0;
+    };
+    if (!rank.getExtent() && !given.contains(name) &&
+        llvm::none_of(llvm::seq(unsigned(shapes.size())), isBound))
+      open.push_back(name);
+  }
+  if (open.empty())
+    return ExitOk;
+  return complain(ExitUsage, (open.size() == 1 ? "rank " : "ranks ") +
+                                 llvm::join(open, ", ") +
+                                 (open.size() == 1 ? " has" : " have") +
+                                 " no extent: --shape " +
+                                 llvm::join(open, "=..,") + "=..");
+}
+
+/// All values of the ports are in memory, as doubles.
+int checkMemory(CascadeOp cascade, const Extents &extents) {
+  double bytes = 0;
+  auto add = [&](NamedTensorType type) {
+    double size = sizeof(double);
+    for (int64_t extent : shapeOf(type, extents))
+      size *= extent;
+    bytes += size;
+  };
+  for (unsigned i = 0; i < cascade.getInputs().size(); ++i)
+    add(inputType(cascade, i));
+  for (unsigned i = 0; i < cascade.getOutputs().size(); ++i)
+    add(outputType(cascade, i));
+  double memory = double(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+  if (bytes <= memory)
+    return ExitOk;
+  return complain(ExitUnavailable,
+                  llvm::formatv("the tensors of {0} take {1:f1} GB here, this "
+                                "machine has {2:f1} GB",
+                                cascade.getSymName(), bytes / 1e9, memory / 1e9)
+                      .str());
 }
 
 std::optional<Array> parseScalar(StringRef text, Type element) {
@@ -151,22 +200,21 @@ int attn::makeArguments(CascadeOp cascade, const Options &options,
       return code;
     shapes[i] = input.shape;
   }
-  for (auto rank : cascade.getRanks().getAsRange<RankAttr>()) {
-    auto isBound = [&](unsigned i) {
-      return shapes[i] &&
-             inputType(cascade, i).rankIndex(rank.getName().getValue()) >= 0;
-    };
-    StringRef name = rank.getName().getValue();
-    if (!rank.getExtent() && !given.contains(name) &&
-        llvm::none_of(llvm::seq(count), isBound))
-      return complain(ExitUsage, "rank " + name + " has no extent: --shape " +
-                                     name + "=..");
-  }
+  // A file with other axes is told first: bindExtents looks at files first.
+  auto fits = [&](unsigned i) {
+    return !shapes[i] ||
+           shapes[i]->size() == inputType(cascade, i).getRanks().size();
+  };
+  if (llvm::all_of(llvm::seq(count), fits))
+    if (int code = checkGiven(cascade, shapes, given))
+      return code;
   llvm::Expected<Extents> extents = bindExtents(cascade, shapes, given);
   if (!extents)
     return complain(ExitBadInput, cascade.getSymName() + ": " +
                                       toString(extents.takeError()));
   arguments.extents = std::move(*extents);
+  if (int code = checkMemory(cascade, arguments.extents))
+    return code;
 
   int64_t largest = 1;
   for (auto &[rank, extent] : arguments.extents)
@@ -203,10 +251,11 @@ static void printRange(const Array &array) {
     sum += value;
     ++numbers;
   }
-  llvm::outs() << llvm::format("from %.6g to %.6g, mean %.6g", low, high,
-                               sum / numbers);
+  if (numbers)
+    llvm::outs() << llvm::format("from %.6g to %.6g, mean %.6g", low, high,
+                                 sum / numbers);
   if (numbers < count)
-    llvm::outs() << ", " << count - numbers << " NaN";
+    llvm::outs() << (numbers ? ", " : "") << count - numbers << " NaN";
 }
 
 void attn::printOutputs(CascadeOp cascade, ArrayRef<Array> outputs) {

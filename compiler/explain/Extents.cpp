@@ -14,14 +14,21 @@ using namespace attn::explain;
 
 constexpr int64_t sequenceExtent = 4096, featureExtent = 64, otherExtent = 8;
 
-/// The last axis of a port with at least three.
-static bool isLastAxis(CascadeOp cascade, StringAttr rank) {
-  auto isLast = [&](Type type) {
+/// The last axis of a port with at least three, and with the most of those that
+/// carry it: rows are the last axis of what is said of rows, not of their data.
+static bool isFeature(CascadeOp cascade, StringAttr rank) {
+  size_t most = 0;
+  bool isLast = false;
+  auto visit = [&](Type type) {
     auto ranks = cast<NamedTensorType>(type).getRanks();
-    return ranks.size() >= 3 && ranks.back() == rank;
+    if (ranks.size() < most || !llvm::is_contained(ranks, rank))
+      return;
+    isLast = (isLast && ranks.size() == most) || ranks.back() == rank;
+    most = ranks.size();
   };
-  return llvm::any_of(cascade.getBody().getArgumentTypes(), isLast) ||
-         llvm::any_of(cascade.getReturn().getOperandTypes(), isLast);
+  llvm::for_each(cascade.getBody().getArgumentTypes(), visit);
+  llvm::for_each(cascade.getReturn().getOperandTypes(), visit);
+  return isLast && most >= 3;
 }
 
 static bool isReduced(CascadeOp cascade, StringAttr rank) {
@@ -74,13 +81,13 @@ static void findSequence(CascadeOp written, CascadeOp derived,
       found.insert(whole);
     // Its rows: the last rank that is no feature of an output.
     for (StringAttr rank : llvm::reverse(schedule.getParallel()))
-      if (!isLastAxis(written, rank)) {
+      if (!isFeature(written, rank)) {
         found.insert(rank);
         break;
       }
   });
   for (const RankPasses &rank : countPasses(written))
-    if (rank.count > 1)
+    if (rank.count > 1 && !isFeature(written, rank.rank))
       found.insert(rank.rank);
   written.walk([&](EquationsOp equations) {
     for (auto pattern : equations.getPatterns().getAsRange<ArrayAttr>())
@@ -103,23 +110,35 @@ SmallVector<StringAttr> explain::sequenceRanks(const Stages &stages) {
   return found.takeVector();
 }
 
-/// Parts of a free rank follow from it: as many as make the whole.
+static int64_t extentOf(CascadeOp cascade, const llvm::StringMap<int64_t> &free,
+                        StringAttr name) {
+  auto it = free.find(name);
+  if (it != free.end())
+    return it->second;
+  return cascade.findRank(name).getExtent().evaluate(
+      [&](StringAttr other) { return extentOf(cascade, free, other); });
+}
+
+/// Free parts follow from the whole: as many as make it.
 static void fitParts(CascadeOp cascade, llvm::StringMap<int64_t> &free,
                      const llvm::StringSet<> &given) {
   for (auto product : cascade.getRelations().getAsRange<Attribute>()) {
     auto relation = dyn_cast<ProductAttr>(product);
-    if (!relation || !free.contains(relation.getWhole()))
+    if (!relation)
       continue;
     int64_t known = 1;
     StringAttr open;
-    for (StringAttr part : relation.getParts())
-      if (free.contains(part) && !given.contains(part))
+    for (StringAttr part : llvm::reverse(relation.getParts())) {
+      bool isFree = free.contains(part) && !given.contains(part);
+      if (isFree && !open)
         open = part;
       else
-        known *= cascade.staticExtent(part).value_or(
-            free.contains(part) ? free.lookup(part) : 1);
+        known *= extentOf(cascade, free, part);
+    }
     if (open && known > 0)
-      free[open] = llvm::divideCeil(free.lookup(relation.getWhole()), known);
+      free[open] = llvm::divideCeil(
+          std::max<int64_t>(extentOf(cascade, free, relation.getWhole()), 0),
+          known);
   }
 }
 
@@ -129,15 +148,11 @@ explain::chooseExtents(const Stages &stages, const Options &options,
   CascadeOp cascade = stages.written;
   llvm::StringMap<int64_t> free;
   llvm::StringSet<> given;
-  for (auto &[name, extent] : options.shape) {
-    // Of several cascades, one may lack a rank.
-    if (!cascade.findRank(name) && !options.entry.empty())
-      return makeError("--shape: no rank " + name + " in " + report.name);
-    if (cascade.findRank(name)) {
+  for (auto &[name, extent] : options.shape)
+    if (cascade.findRank(name)) { // of several cascades, one may lack it
       given.insert(name);
       free[name] = extent;
     }
-  }
   SmallVector<StringAttr> sequence = sequenceRanks(stages);
   for (auto rank : cascade.getRanks().getAsRange<RankAttr>()) {
     StringAttr name = rank.getName();
@@ -146,7 +161,7 @@ explain::chooseExtents(const Stages &stages, const Options &options,
     bool isSequence = llvm::is_contained(sequence, name);
     free[name] =
         isSequence && !isOuter(cascade, sequence, name) ? sequenceExtent
-        : !isSequence && (isReduced(cascade, name) || isLastAxis(cascade, name))
+        : !isSequence && (isReduced(cascade, name) || isFeature(cascade, name))
             ? featureExtent
             : otherExtent;
   }
