@@ -190,6 +190,19 @@ T Sema::evalExtentOf(const ExtentExpr &expr, const Context &ctx) {
   return product;
 }
 
+/// What brings `rank` back: a part that is bound took it out of the space.
+static std::string missingHint(const Rank *rank, const Env &env) {
+  if (rank->asWhole && rank->asWhole->isProduct) {
+    const auto &parts = rank->asWhole->parts;
+    auto bound =
+        llvm::find_if(parts, [&](const Rank *part) { return env.has(part); });
+    if (bound != parts.end())
+      return "binding " + (*bound)->name + " takes " + rank->name +
+             " out of the space: write its parts on the left";
+  }
+  return "it was used after its sum, or write the access out";
+}
+
 T Sema::bare(const View &view, StringRef name, const Context &ctx,
              SourceRange range) {
   llvm::SmallVector<T> own;
@@ -199,7 +212,7 @@ T Sema::bare(const View &view, StringRef name, const Context &ctx,
       error(range,
             "bare " + name + " needs rank " + rank->name +
                 " in scope (scope: " + names(ctx.env) + ")",
-            "it was used after its sum, or write the access out");
+            missingHint(rank, *ctx.env));
       return nullptr;
     }
     own.push_back(index);
@@ -323,6 +336,16 @@ T Sema::evalAccess(const AccessExpr &expr, const Context &ctx) {
 // Operators
 //===----------------------------------------------------------------------===//
 
+/// `x else y where p` without parentheses.
+static bool isOpenWhere(const Expr &expr) {
+  auto *where = llvm::dyn_cast<BinaryExpr>(&expr);
+  if (!where || where->op != BinaryOp::Where)
+    return false;
+  auto *orElse = llvm::dyn_cast<BinaryExpr>(where->lhs);
+  return orElse && orElse->op == BinaryOp::Else &&
+         orElse->range().begin == where->range().begin;
+}
+
 T Sema::evalBinary(const BinaryExpr &expr, const Context &ctx) {
   SourceRange range = at(expr.range(), ctx.scope);
   if (expr.op == BinaryOp::Where) {
@@ -333,6 +356,12 @@ T Sema::evalBinary(const BinaryExpr &expr, const Context &ctx) {
                               : nullptr;
   }
   if (expr.op == BinaryOp::Else) {
+    // A chain of pieces, each with its condition, reads well and is none.
+    if (isOpenWhere(*expr.lhs) && expr.lhs->range().begin == expr.range().begin)
+      warning(at(expr.lhs->range(), ctx.scope),
+              "`where` is a condition on all that is left of it, not on the "
+              "last piece",
+              "a piece is `else (y where p)`");
     Context inner = ctx;
     inner.leftOfElse = true;
     T value = eval(*expr.lhs, inner);
