@@ -17,11 +17,96 @@ using namespace attn;
 
 llvm::StringRef attn::compilerVersion() { return "attnc " ATTN_VERSION; }
 
-std::string attn::symbolName(llvm::StringRef cascade) {
-  std::string name;
-  for (char c : cascade)
-    name += c == '\'' ? "_prime" : std::string(1, c);
-  return name;
+/// What cannot be a name in the header: words of C and C++, `main`, and its own
+/// parameter.
+static constexpr llvm::StringRef taken[] = {"alignas",
+                                            "alignof",
+                                            "and_eq",
+                                            "asm",
+                                            "auto",
+                                            "bitand",
+                                            "bitor",
+                                            "bool",
+                                            "break",
+                                            "case",
+                                            "catch",
+                                            "char",
+                                            "class",
+                                            "compl",
+                                            "concept",
+                                            "const_cast",
+                                            "consteval",
+                                            "constexpr",
+                                            "constinit",
+                                            "context",
+                                            "continue",
+                                            "co_await",
+                                            "co_return",
+                                            "co_yield",
+                                            "decltype",
+                                            "default",
+                                            "delete",
+                                            "do",
+                                            "double",
+                                            "dynamic_cast",
+                                            "enum",
+                                            "explicit",
+                                            "export",
+                                            "extern",
+                                            "float",
+                                            "for",
+                                            "friend",
+                                            "goto",
+                                            "if",
+                                            "inline",
+                                            "int",
+                                            "long",
+                                            "main",
+                                            "mutable",
+                                            "namespace",
+                                            "new",
+                                            "noexcept",
+                                            "not_eq",
+                                            "nullptr",
+                                            "operator",
+                                            "or_eq",
+                                            "private",
+                                            "protected",
+                                            "public",
+                                            "register",
+                                            "reinterpret_cast",
+                                            "requires",
+                                            "restrict",
+                                            "short",
+                                            "signed",
+                                            "sizeof",
+                                            "static",
+                                            "static_assert",
+                                            "static_cast",
+                                            "struct",
+                                            "switch",
+                                            "template",
+                                            "this",
+                                            "thread_local",
+                                            "throw",
+                                            "try",
+                                            "typedef",
+                                            "typeid",
+                                            "typename",
+                                            "union",
+                                            "unsigned",
+                                            "using",
+                                            "virtual",
+                                            "void",
+                                            "volatile",
+                                            "while",
+                                            "xor_eq"};
+
+std::string attn::symbolName(llvm::StringRef name) {
+  std::string symbol;
+  for (char c : name)
+    symbol += c == '\'' ? "_prime" : std::string(1, c);
+  return llvm::is_contained(taken, name) ? symbol + "_" : symbol;
 }
 
 static llvm::Error diagnosed() {

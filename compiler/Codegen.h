@@ -41,8 +41,9 @@ struct Generated {
   std::string deviceLlvm, ptx, cubin;
 };
 
-/// The C identifier of a cascade: primes are no part of those.
-std::string symbolName(llvm::StringRef cascade);
+/// The C identifier of a cascade or port: primes are no part of those, and
+/// words of C++ get an underscore.
+std::string symbolName(llvm::StringRef name);
 
 struct Lowered {
   mlir::OwningOpRef<mlir::ModuleOp> module;
