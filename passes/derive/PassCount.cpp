@@ -4,6 +4,7 @@
 // is read at a fixed point of it, is complete only after that pass, and whoever
 // walks the rank with it walks it once more.
 #include "passes/derive/PassCount.h"
+#include "dialect/Components.h"
 #include "passes/derive/RankUse.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/STLExtras.h"
@@ -35,7 +36,7 @@ public:
 private:
   bool reduces(Operation *op);
   void collectUses(Operation *op);
-  void connect(Operation *op);
+  void evaluateAll();
   void evaluateComponent(ArrayRef<Operation *> members);
   bool findAliases(Operation *op, Level &level);
   bool evaluate(Operation *op, bool lagged);
@@ -54,12 +55,8 @@ private:
   RankFamily family;
   llvm::MapVector<Operation *, SmallVector<Use>> uses;
   DenseMap<Operation *, Level> levels;
-  // Components with what each needs before it (Tarjan).
-  DenseMap<Operation *, unsigned> index, low;
-  SmallVector<Operation *> stack;
-  DenseSet<Operation *> onStack, component;
-  SmallVector<SmallVector<Operation *>> components;
-  bool isOwnScan = false; // of the component: along the rank itself
+  DenseSet<Operation *> component; // that is evaluated
+  bool isOwnScan = false;          // of the component: along the rank itself
   RankPasses result;
 };
 
@@ -70,10 +67,13 @@ Counter::Counter(CascadeOp cascade, StringAttr rank)
   result.rank = rank;
   for (Value output : cascade.getReturn().getOutputs())
     if (Operation *op = definitionBehind(output))
-      connect(op);
+      collectUses(op);
 }
 
+/// Of `op` and all that it needs.
 void Counter::collectUses(Operation *op) {
+  if (!uses.try_emplace(op).second)
+    return;
   SmallVector<Use> found;
   if (auto equations = dyn_cast<EquationsOp>(op)) {
     for (Value equation : equations.getEquations())
@@ -83,34 +83,10 @@ void Counter::collectUses(Operation *op) {
   } else {
     op->walk([&](ReadOp read) { found.push_back(useOf(read, op, family)); });
   }
-  uses[op] = std::move(found);
-}
-
-void Counter::connect(Operation *op) {
-  unsigned number = index.size();
-  index[op] = low[op] = number;
-  stack.push_back(op);
-  onStack.insert(op);
-  collectUses(op);
-  for (unsigned i = 0; i < uses[op].size(); ++i) {
-    Operation *def = uses[op][i].def;
-    if (!def)
-      continue;
-    if (!index.count(def)) {
-      connect(def);
-      low[op] = std::min(low[op], low[def]);
-    } else if (onStack.contains(def)) {
-      low[op] = std::min(low[op], index[def]);
-    }
-  }
-  if (low[op] != index[op])
-    return;
-  SmallVector<Operation *> members;
-  do {
-    members.push_back(stack.pop_back_val());
-    onStack.erase(members.back());
-  } while (members.back() != op);
-  components.push_back(std::move(members));
+  uses[op] = found;
+  for (const Use &use : found)
+    if (use.def)
+      collectUses(use.def);
 }
 
 //===----------------------------------------------------------------------===//
@@ -235,16 +211,18 @@ bool Counter::evaluate(Operation *op, bool lagged) {
 void Counter::evaluateComponent(ArrayRef<Operation *> members) {
   component.clear();
   component.insert(members.begin(), members.end());
+  // What is read at other points need not be earlier, unless nothing else is.
   StringAttr iterative;
   for (Operation *op : members)
     for (const Use &use : uses[op])
-      if (component.contains(use.def) && use.isLagged)
+      if (component.contains(use.def) && use.isLagged &&
+          (!iterative || use.isStep))
         iterative = use.iterative;
   isOwnScan = iterative && inFamily(iterative);
   auto settle = [&](bool lagged) {
     for (size_t round = 0; round <= members.size(); ++round) {
       bool changed = false;
-      for (Operation *op : llvm::reverse(members))
+      for (Operation *op : members)
         changed |= evaluate(op, lagged);
       if (!changed)
         break;
@@ -292,6 +270,21 @@ void Counter::evaluateComponent(ArrayRef<Operation *> members) {
     result.perStep.push_back({added, iterative});
 }
 
+void Counter::evaluateAll() {
+  auto numberOf = [&](Operation *op) { return uses.find(op) - uses.begin(); };
+  std::vector<SmallVector<unsigned>> needs;
+  for (auto &[op, reads] : uses) {
+    auto &edges = needs.emplace_back();
+    for (const Use &use : reads)
+      if (use.def)
+        edges.push_back(numberOf(use.def));
+  }
+  auto needsOf = [&](unsigned i) -> ArrayRef<unsigned> { return needs[i]; };
+  for (ArrayRef<unsigned> members : componentsOf(uses.size(), needsOf))
+    evaluateComponent(llvm::map_to_vector(
+        members, [&](unsigned i) { return uses.begin()[i].first; }));
+}
+
 //===----------------------------------------------------------------------===//
 // The answer
 //===----------------------------------------------------------------------===//
@@ -336,8 +329,7 @@ bool Counter::reducesRank() {
 }
 
 RankPasses Counter::run() {
-  for (ArrayRef<Operation *> members : components)
-    evaluateComponent(members);
+  evaluateAll();
   Operation *last = nullptr;
   for (Value output : cascade.getReturn().getOutputs())
     if (Operation *op = definitionBehind(output);

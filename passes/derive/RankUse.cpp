@@ -127,6 +127,7 @@ Use attn::useOf(ReadOp read, Operation *op, const RankFamily &family) {
       if (!argument || !use.isLagged)
         use.iterative = axis;
       use.isLagged = true;
+      use.isStep |= !argument;
     }
     if (!isData(position))
       for (int i : dependence.of(position).set_bits())

@@ -48,6 +48,7 @@ struct Use {
   bool isCovered = false; // the tensor has points of the fibre, not of parts
   bool isRow = false;     // of another rank, at the reader's own coordinate
   mlir::StringAttr iterative; // the axis on which it lags
+  bool isStep = false;        // there by a computed distance
   /// Which coordinates of the reader an axis is read at.
   struct Index {
     mlir::StringAttr axis, coordinate;
