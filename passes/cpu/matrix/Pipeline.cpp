@@ -64,7 +64,7 @@ MatrixPipeline::Item MatrixPipeline::after(Item item) {
 /// are beside.
 constexpr int64_t longRows = 900;
 /// Operations of rows in line, longer ones are a loop.
-constexpr int64_t mostInLine = 1000;
+constexpr int64_t mostInLine = 900;
 
 void MatrixStream::rowsBeside(bool isFull, Value step,
                               ArrayRef<Beside> products) {

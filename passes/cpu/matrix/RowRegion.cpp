@@ -48,22 +48,51 @@ static Value scaled(CodeBuilder &b, Value x, double factor, bool fused) {
                              arith::NegFOp::create(b, right));
 }
 
+static bool isPower(MapOp op) {
+  return op.getFn() == Fn::exp || op.getFn() == Fn::exp2;
+}
+
+/// What a block yields where it is there, if that is a power, and nothing else
+/// reads it.
+static MapOp yieldedPower(Block &block) {
+  Value made = block.back().getOperand(0);
+  auto where = made.getDefiningOp<WhereOp>();
+  for (; where && made.hasOneUse(); where = made.getDefiningOp<WhereOp>())
+    made = where.getValue();
+  auto power = made.getDefiningOp<MapOp>();
+  return power && isPower(power) && made.hasOneUse() ? power : MapOp();
+}
+
+Scalar RowRegion::emitExponent(Block &block) {
+  bare = yieldedPower(block);
+  if (!bare)
+    return {};
+  Scalar exponent = emit(block).front();
+  return bare ? exponent : Scalar();
+}
+
 Scalar RowRegion::emitMap(MapOp op) {
   for (Value operand : op.getOperands())
     if (Scalar scalar = lookup(operand); scalar.present)
       bind(operand, tellByValue(b, scalar));
-  if (op.getFn() != Fn::exp && op.getFn() != Fn::exp2)
+  if (!isPower(op))
     return TileRegion::emitMap(op);
   Scalar x = lookup(op.getOperand(0));
   auto vector = dyn_cast<VectorType>(x.value.getType());
   if (x.exact || !vector || !vector.getElementType().isF32() ||
-      vector.getNumElements() != 16)
+      vector.getNumElements() != 16) {
+    if (op == bare)
+      bare = {};
     return TileRegion::emitMap(op);
+  }
   constexpr double log2e = 1.44269504088896340736;
   Value exponent = scaled(b, x.value, op.getFn() == Fn::exp ? log2e : 1, fused);
   Scalar result;
-  result.value = coarse ? emitCoarseExp2(b, exponent)
-                        : emitFastMath(b, Fn::exp2, exponent);
+  if (op == bare)
+    result.value = exponent;
+  else
+    result.value = coarse ? emitCoarseExp2(b, exponent)
+                          : emitFastMath(b, Fn::exp2, exponent);
   result.present = x.present;
   return result;
 }

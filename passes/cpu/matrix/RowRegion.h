@@ -18,12 +18,16 @@ public:
             bool coarse, bool fused)
       : TileRegion(b, outside, b.getF32Type(), full), coarse(coarse),
         fused(fused) {}
+  /// Emits x of a block that yields 2^x in vectors of f32, of some points
+  /// perhaps; no value: it yields something else.
+  Scalar emitExponent(mlir::Block &block);
 
 protected:
   Scalar emitMap(MapOp op) override;
 
 private:
   bool coarse, fused;
+  MapOp bare; // of this power its exponent is emitted alone
 };
 
 /// x, if `value` is 2^x.

@@ -74,7 +74,9 @@ Scalar RowPhase::load(Value name, int64_t row, int64_t vector) {
   return scalar;
 }
 
-Scalar RowPhase::evaluate(tile::EinsumOp op, int64_t row, int64_t vector) {
+/// With `exponent` as RowRegion::emitExponent.
+Scalar RowPhase::evaluate(tile::EinsumOp op, int64_t row, int64_t vector,
+                          bool exponent) {
   RowRegion region(b, t.outside, full, roles.isCoarse, fused);
   region.capture(t.scalars, op.getMap());
   SmallVector<StringAttr> space = tile::spaceOf(op);
@@ -95,7 +97,8 @@ Scalar RowPhase::evaluate(tile::EinsumOp op, int64_t row, int64_t vector) {
           {b.convert(rowAt[row], b.getI32Type()), {}, rowAt[row], true});
     }
   }
-  return region.settled(region.emit(block).front());
+  return region.settled(exponent ? region.emitExponent(block)
+                                 : region.emit(block).front());
 }
 
 Scalar RowPhase::element(Value tile, int64_t row, int64_t vector) {
@@ -192,10 +195,17 @@ bool RowPhase::arePowers() {
   if (!fused || !roles.isCoarse || phase.factors.empty())
     return false;
   Value right = phase.factors[0]->right;
-  return exponentOf(element(right, 0, 0).value) &&
+  return exponentAt(right, 0, 0).value &&
          llvm::all_of(phase.factors, [&](const MatrixProduct *p) {
            return p->pieces == 1 && p->right == right;
          });
+}
+
+Scalar RowPhase::exponentAt(Value factor, int64_t row, int64_t vector) {
+  if (!roles.isRowMap(factor))
+    return {};
+  return evaluate(factor.getDefiningOp<tile::EinsumOp>(), row, vector,
+                  /*exponent=*/true);
 }
 
 /// The rows' factors, and what they are for others.
@@ -203,18 +213,15 @@ void RowPhase::emitPowers(Value pair, int64_t vector, Value &seen) {
   Value right = phase.factors[0]->right;
   PowerPoint points[2];
   for (int64_t row = 0; row < 2; ++row) {
-    Scalar point = element(right, row, vector);
-    points[row] = {exponentOf(point.value), presenceOf(point)};
+    Scalar x = exponentAt(right, row, vector);
+    points[row] = {x.value, presenceOf(x, x.value)};
   }
   PowerPair made = emitPowerPair(b, *powers, points[0], points[1], seen);
   for (auto [place, product] : llvm::zip(factorAt, phase.factors))
     storeWords(*product, made.words, place, pair, vector);
   Value values[2] = {made.even, made.odd};
-  for (int64_t row = 0; row < 2; ++row) {
-    Scalar &point = known[keyOf(right, row, vector)];
-    point.value = values[row];
-    point.present = {};
-  }
+  for (int64_t row = 0; row < 2; ++row)
+    known[keyOf(right, row, vector)].value = values[row];
 }
 
 RowPhase::Values RowPhase::pair(Value pair, Values sums) {
@@ -238,12 +245,11 @@ void RowPhase::enter(Value pair) {
   rowAt[1] = b.add(rowAt[0], b.i64(1));
 }
 
-/// Null where a factor's value says as much.
-Value RowPhase::presenceOf(const Scalar &point) {
+/// Null where the value of a factor 2^exponent says as much.
+Value RowPhase::presenceOf(const Scalar &point, Value exponent) {
   auto isAbove = [&](Value value) { return above.contains(value); };
   Value present = simplifiedFlag(b.both(point.present, {}));
-  bool free =
-      present && full && isZeroWhenAbsent(point.value, present, isAbove);
+  bool free = present && full && fallsWhenAbsent(exponent, present, isAbove);
   return free ? Value() : present;
 }
 
@@ -253,7 +259,7 @@ void RowPhase::emitFactors(Value pair, int64_t vector) {
     for (int64_t row = 0; row < 2; ++row) {
       Scalar point = element(product->right, row, vector);
       Value x = b.splat(point.value, t.vectorOf(b.getF32Type()));
-      Value present = presenceOf(point);
+      Value present = presenceOf(point, exponentOf(point.value));
       values[row] =
           present ? b.select(present, x, b.real(x.getType(), absentFactor)) : x;
     }

@@ -72,12 +72,15 @@ private:
   Key keyOf(Value tile, int64_t row, int64_t vector) const;
   Scalar element(Value tile, int64_t row, int64_t vector);
   Scalar load(Value tile, int64_t row, int64_t vector);
-  Scalar evaluate(tile::EinsumOp op, int64_t row, int64_t vector);
+  Scalar evaluate(tile::EinsumOp op, int64_t row, int64_t vector,
+                  bool exponent = false);
   void share(Value tile);
   void enter(Value pair);
   void emit(Value pair, int64_t vector, llvm::MutableArrayRef<Value> sums);
   void emitFactors(Value pair, int64_t vector);
-  Value presenceOf(const Scalar &point);
+  /// x where a factor's point is 2^x; no value: it is something else.
+  Scalar exponentAt(Value factor, int64_t row, int64_t vector);
+  Value presenceOf(const Scalar &point, Value exponent);
   bool arePowers();
   void emitPowers(Value pair, int64_t vector, Value &seen);
   void storeWords(const MatrixProduct &p, mlir::ArrayRef<Value> pieces,
