@@ -129,8 +129,9 @@ lowerForGpu(ModuleOp cascades, const CodegenOptions &options, Lowered lowered) {
       return attn::gpu::lowerTileStep(kernel, lowering, options.gpu->hopper,
                                       options.gpu->sharedBytes);
     };
-    cpu::DeviceSteps device{
-        *lowered.device, row, lowerTile, attn::gpu::lowerTileAt, {}};
+    cpu::DeviceSteps device{*lowered.device, row, lowerTile,
+                            attn::gpu::lowerTileAt,
+                            /*startsEarly=*/options.gpu->hopper};
     cpu::CascadeLowering lowering(cascade, *lowered.module, host,
                                   prefixOf(cascade, *options.targets.front()),
                                   nullptr, &device);

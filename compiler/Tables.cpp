@@ -245,7 +245,8 @@ void Tables::addKernels(llvm::ArrayRef<DeviceImage> images,
     }
     int flags = (kernel.itemABlock ? ATTN_CUDA_ITEM_A_BLOCK : 0) |
                 (kernel.tickets ? ATTN_CUDA_TICKETS : 0) |
-                (kernel.scratch ? ATTN_CUDA_SCRATCH : 0);
+                (kernel.scratch ? ATTN_CUDA_SCRATCH : 0) |
+                (kernel.startsEarly ? ATTN_CUDA_WAITS : 0);
     Constant *fallback = made.lookup(kernel.fallback);
     if (!fallback)
       fallback = llvm::ConstantPointerNull::get(pointer);

@@ -65,6 +65,7 @@ struct CudaCall : attn_invocation {
   const CudaDevice *device;
   CuHandle stream;
   int64_t scratchBytes; // a worker
+  bool launched;        // a kernel of this call
   int status;
 };
 
@@ -247,11 +248,18 @@ int launch(CudaCall &c, int64_t items, attn_cuda_kernel &kernel) {
   std::vector<void *> arguments = {frame.parameters.data(), &items};
   for (TensorMap &map : maps)
     arguments.push_back(&map);
-  CuResult result = c.driver->launch(function, static_cast<unsigned>(blocks), 1,
-                                     1, static_cast<unsigned>(threads), 1, 1,
-                                     kernel.shared_bytes, c.stream,
-                                     arguments.data(), nullptr);
-  if (result)
+  // Not before what others have started ends.
+  bool isEarly = kernel.flags & ATTN_CUDA_WAITS && c.launched;
+  CuLaunchAttribute early{cuLaunchEarly, {1}};
+  CuLaunch config{{static_cast<unsigned>(blocks), 1, 1},
+                  {static_cast<unsigned>(threads), 1, 1},
+                  static_cast<unsigned>(kernel.shared_bytes),
+                  c.stream,
+                  &early,
+                  isEarly ? 1u : 0u};
+  c.launched = true;
+  if (CuResult result =
+          c.driver->launch(&config, function, arguments.data(), nullptr))
     return failWith(*c.driver, ATTN_ERROR_INTERNAL, c.call->name(), kernel.name,
                     result);
   return ATTN_OK;

@@ -19,7 +19,25 @@ enum : int {
   cuComputeMinor = 76,
   cuMultiprocessors = 16,
   cuMaxSharedOptin = 97,
+  cuLaunchEarly = 6, // CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION
   cuFunctionSharedSize = 8 // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+};
+
+/// CUlaunchAttribute.
+struct CuLaunchAttribute {
+  int id;
+  alignas(8) union {
+    int value;
+    char bytes[64];
+  };
+};
+
+/// CUlaunchConfig.
+struct CuLaunch {
+  unsigned grid[3], block[3], sharedBytes;
+  CuHandle stream;
+  CuLaunchAttribute *attributes;
+  unsigned numAttributes;
 };
 
 // name in the table, symbol in the library, parameters
@@ -38,9 +56,8 @@ enum : int {
   F(alloc, "cuMemAlloc_v2", (CuAddress *, size_t))                             \
   F(free, "cuMemFree_v2", (CuAddress))                                         \
   F(copy, "cuMemcpy", (CuAddress, CuAddress, size_t))                          \
-  F(launch, "cuLaunchKernel",                                                  \
-    (CuHandle, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,     \
-     unsigned, CuHandle, void **, void **))                                    \
+  F(launch, "cuLaunchKernelEx",                                                \
+    (const CuLaunch *, CuHandle, void **, void **))                            \
   F(encodeMap, "cuTensorMapEncodeTiled",                                       \
     (void *, int, uint32_t, void *, const uint64_t *, const uint64_t *,        \
      const uint32_t *, const uint32_t *, int, int, int, int))                  \

@@ -63,6 +63,12 @@ CascadeLowering::deviceStep(DeviceKernel kernel,
   b.setInsertionPointToStart(&op.getBody().front());
   Frame frame = Frame::ofParameters(b, cascade, op.getArgument(0));
   StorageMap storages(frame, plan);
+  kernel.startsEarly = device->startsEarly;
+  if (kernel.startsEarly) {
+    emitStartNext(b);
+    if (!kernel.waitsItself)
+      emitAwaitPrevious(b);
+  }
   auto special = [&](StringRef name) -> Value {
     return arith::ExtUIOp::create(b, i64, specialRegister(b, name));
   };

@@ -62,6 +62,9 @@ struct DeviceKernel {
   /// Frame::tickets() until there are none.
   bool tickets = false;
   bool scratch = true;
+  /// Its first blocks may be there before the kernel before it has ended, for
+  /// which it waits: at its entry, or where its code does so itself.
+  bool startsEarly = false, waitsItself = false;
   /// Denormals count as zeros.
   bool flush = false;
   int sharedBytes = 0;
@@ -88,7 +91,9 @@ struct DeviceSteps {
                      const llvm::DenseMap<mlir::StringAttr, mlir::Value> &at,
                      mlir::Value scratch)>
       lowerTileAt;
-  std::vector<DeviceKernel> kernels;
+  /// The architecture can start a kernel under the one before it.
+  bool startsEarly = false;
+  std::vector<DeviceKernel> kernels = {};
 };
 
 class CascadeLowering {

@@ -28,6 +28,22 @@ static Value shuffle(CodeBuilder &b, StringRef kind, Value value, Value lane) {
                    b.getI32Type(), {b.i32(-1), value, lane, b.i32(31)});
 }
 
+/// (LLVM's intrinsics of these are free of memory: loads would move across.)
+static void control(CodeBuilder &b, StringRef instruction) {
+  LLVM::InlineAsmOp::create(
+      b, TypeRange(), ValueRange(), instruction, "~{memory}",
+      /*has_side_effects=*/true, /*is_align_stack=*/false,
+      LLVM::TailCallKind::None, LLVM::AsmDialectAttr(), ArrayAttr());
+}
+
+void cpu::emitStartNext(CodeBuilder &b) {
+  control(b, "griddepcontrol.launch_dependents;");
+}
+
+void cpu::emitAwaitPrevious(CodeBuilder &b) {
+  control(b, "griddepcontrol.wait;");
+}
+
 Value cpu::broadcast(CodeBuilder &b, Value value, Value lane) {
   return shuffle(b, "idx", value, lane ? lane : b.i32(0));
 }

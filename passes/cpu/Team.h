@@ -18,6 +18,11 @@ Team emitTeam(CodeBuilder &b);
 /// All threads of the block have come here, and see what others have stored.
 void emitBarrier(CodeBuilder &b);
 
+/// Kernels of a stream that overlap (sm_90 on). The next one may start where
+/// there is room; until the one before has ended and its stores are seen.
+void emitStartNext(CodeBuilder &b);
+void emitAwaitPrevious(CodeBuilder &b);
+
 /// Threads of a warp. All of them come to the operations below.
 constexpr int64_t warpLanes = 32;
 /// The value (i32) that `lane` of the warp has (null: the first), and so known

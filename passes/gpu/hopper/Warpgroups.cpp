@@ -1,5 +1,6 @@
 //===- Warpgroups.cpp - a tile kernel by warpgroups -------------*- C++ -*-===//
 #include "passes/gpu/hopper/Warpgroups.h"
+#include "passes/cpu/Team.h"
 #include "passes/cpu/tile/Absence.h"
 
 using namespace mlir;
@@ -14,6 +15,7 @@ DeviceKernel gpu::describeWarpgroups(const Roles &roles,
   kernel.threads = 128 + 2 * roles.lanes;
   kernel.itemABlock = kernel.tickets = kernel.flush = true;
   kernel.scratch = false;
+  kernel.waitsItself = true;
   kernel.sharedBytes = layout.bytes;
   auto add = [&](unsigned port, int64_t axes, unsigned rowAxis, int64_t rows) {
     DeviceKernel::Map map{port, {}};
@@ -167,6 +169,7 @@ void WarpgroupLowering::emit() {
       prefetchMap(b, LLVM::PtrToIntOp::create(b, b.getI64Type(), map));
   });
   emitBarrier(b);
+  emitAwaitPrevious(b);
   const RegisterSplit &split = registerSplit(roles.lanes, roles.isClassified());
   b.ifElse(
       b.compare(CmpIPredicate::eq, group, b.i32(0)),

@@ -175,7 +175,8 @@ typedef struct attn_cuda_map {
 typedef enum attn_cuda_flags {
   ATTN_CUDA_ITEM_A_BLOCK = 1, /* else items are spread over threads */
   ATTN_CUDA_TICKETS = 2,      /* a block a multiprocessor; they take items */
-  ATTN_CUDA_SCRATCH = 4       /* uses scratch memory */
+  ATTN_CUDA_SCRATCH = 4,      /* uses scratch memory */
+  ATTN_CUDA_WAITS = 8         /* waits itself for the kernel before it */
 } attn_cuda_flags;
 
 typedef struct attn_cuda_kernel {
