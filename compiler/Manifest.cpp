@@ -15,15 +15,16 @@ static std::string format(mlir::AffineExpr expr,
   if (auto symbol = mlir::dyn_cast<mlir::AffineSymbolExpr>(expr))
     return "|" + ranks[symbol.getPosition()].str() + "|";
   auto binary = mlir::cast<mlir::AffineBinaryOpExpr>(expr);
+  std::string left = format(binary.getLHS(), ranks);
+  std::string right = format(binary.getRHS(), ranks);
   using Kind = mlir::AffineExprKind;
+  if (expr.getKind() == Kind::CeilDiv)
+    return "ceildiv(" + left + ", " + right + ")";
   llvm::StringRef op = expr.getKind() == Kind::Add        ? " + "
                        : expr.getKind() == Kind::Mul      ? " * "
                        : expr.getKind() == Kind::FloorDiv ? " // "
-                       : expr.getKind() == Kind::CeilDiv  ? " ceildiv "
                                                           : " % ";
-  return ("(" + format(binary.getLHS(), ranks) + op +
-          format(binary.getRHS(), ranks) + ")")
-      .str();
+  return ("(" + left + op + right + ")").str();
 }
 
 static std::string format(ExtentAttr extent) {

@@ -2,6 +2,7 @@
 attn-opt, FileCheck and not. `%examples` is the examples folder, `%cc` and
 `%runtime` build C programs against the runtime."""
 
+import importlib.util
 import os
 import shutil
 
@@ -39,5 +40,7 @@ for feature, tool in (
 ):
     if shutil.which(tool):
         config.available_features.add(feature)
+if importlib.util.find_spec("torch"):
+    config.available_features.add("torch")
 if os.geteuid() == 0:
     config.available_features.add("root")
