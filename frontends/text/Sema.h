@@ -45,18 +45,23 @@ private:
   llvm::StringRef source(SourceRange range) const {
     return diagnostics.sourceManager().text(range);
   }
-  std::string suggestion(llvm::StringRef name, const Scope *scope,
-                         bool functions) const;
 
-  //===--- Names and ports (SemaPorts.cpp) --------------------------------===//
+  //===--- Names (SemaNames.cpp) ------------------------------------------===//
   bool declare(Scope *scope, llvm::StringRef name, Entity entity);
   Rank *declareRank(Scope *scope, const Ident &ident);
   bool declareRanks(Scope *scope, const Ident &ident,
                     llvm::ArrayRef<const Rank *> ranks);
-  void declarePorts(const CascadeDecl &decl);
+  const Entity *resolve(llvm::StringRef name, Scope *&scope);
+  std::string suggestion(llvm::StringRef name, const Scope *scope,
+                         bool functions) const;
+
+  //===--- Const scalars (SemaConsts.cpp) ---------------------------------===//
   void bindConst(const Port &port);
   T constantValue(const Port &port, llvm::StringRef text);
   T convertConstant(T value, const Port &port, SourceRange range);
+
+  //===--- Ports (SemaPorts.cpp) ------------------------------------------===//
+  void declarePorts(const CascadeDecl &decl);
   void rankInput(const Port &port);
   void addInput(const Port &port);
   void addScale(const Port &port, const Annotation &quant, StoredPort &stored);
@@ -119,30 +124,29 @@ private:
   T evalNumber(const NumberExpr &expr, const Context &ctx);
   T evalName(const NameExpr &expr, const Context &ctx);
   T evalExtentOf(const ExtentExpr &expr, const Context &ctx);
-  T evalAccess(const AccessExpr &expr, const Context &ctx);
   T evalBinary(const BinaryExpr &expr, const Context &ctx);
   T evalSubst(const SubstExpr &expr, const Context &ctx);
+  static Fn comparison(BinaryOp op);
+  /// Notes where the operands of `term` stand, for errors about their types.
+  T placed(T term, llvm::ArrayRef<const Expr *> operands, const Scope *scope);
+
+  //===--- Accesses (SemaAccess.cpp) --------------------------------------===//
+  T evalAccess(const AccessExpr &expr, const Context &ctx);
   T bare(const View &view, llvm::StringRef name, const Context &ctx,
          SourceRange range);
   /// `free`: indices that are plain determined coordinates, absent outside.
   T read(const View &view, llvm::ArrayRef<T> own, llvm::ArrayRef<bool> free,
          bool optional, const Context &ctx, SourceRange range);
   T withinExtent(T index, const Rank *rank);
-  static Fn comparison(BinaryOp op);
-  const Entity *resolve(llvm::StringRef name, Scope *&scope);
-  /// Notes where the operands of `term` stand, for errors about their types.
-  T placed(T term, llvm::ArrayRef<const Expr *> operands, const Scope *scope);
 
   //===--- Calls (SemaCalls.cpp) ------------------------------------------===//
   T evalCall(const CallExpr &call, const Context &ctx);
   T evalFunction(Fn fn, const CallExpr &call, const Context &ctx);
+  bool checkArguments(const CallExpr &call, size_t least, size_t most,
+                      const Scope *scope);
+
+  //===--- Reductions (SemaReductions.cpp) --------------------------------===//
   T evalBuiltin(Reduce reduce, const CallExpr &call, const Context &ctx);
-  T evalMonoid(const MonoidDecl &decl, const DeclTable *home,
-               const CallExpr &call, const Context &ctx);
-  llvm::SmallVector<T> evalMonoidTuple(const MonoidDecl &decl,
-                                       const DeclTable *home,
-                                       const CallExpr &call,
-                                       const Context &ctx);
   T evalOrder(const CallExpr &call, const Context &ctx);
   /// One read per component of a reduction of `args` over `ranks`.
   llvm::SmallVector<T> reduce(llvm::ArrayRef<const Expr *> args,
@@ -156,10 +160,16 @@ private:
                      const Env *inner, SourceRange range);
   llvm::SmallVector<T> readHelper(Definition *definition, const Env *env,
                                   SourceRange range);
+
+  //===--- Monoids (SemaMonoids.cpp) --------------------------------------===//
+  T evalMonoid(const MonoidDecl &decl, const DeclTable *home,
+               const CallExpr &call, const Context &ctx);
+  llvm::SmallVector<T> evalMonoidTuple(const MonoidDecl &decl,
+                                       const DeclTable *home,
+                                       const CallExpr &call,
+                                       const Context &ctx);
   MonoidUse *useMonoid(const MonoidDecl &decl, const DeclTable *home,
                        const Scope *caller, SourceRange site);
-  bool checkArguments(const CallExpr &call, size_t least, size_t most,
-                      const Scope *scope);
 
   //===--- Definitions (SemaDefinitions.cpp) ------------------------------===//
   T evalDef(const DefDecl &def, const DeclTable *home, const CallExpr &call,

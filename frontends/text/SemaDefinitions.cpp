@@ -10,7 +10,6 @@
 
 using namespace attn;
 using namespace attn::text;
-using llvm::ArrayRef;
 using llvm::StringRef;
 using llvm::Twine;
 

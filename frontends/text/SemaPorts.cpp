@@ -1,149 +1,16 @@
-//===- SemaPorts.cpp - names, ports and const scalars ---------------------===//
+//===- SemaPorts.cpp - ports ---------------------------------------------===//
 //
-// Declares what a cascade's signature and `with` clauses name, binds its const
-// scalars, and turns ports into stored and logical tensors.
+// Turns what a cascade's signature and `with` clauses declare into stored and
+// logical tensors.
 //
 //===----------------------------------------------------------------------===//
 
 #include "frontends/text/Sema.h"
 #include "frontends/text/SemaLayout.h"
-#include "llvm/ADT/StringExtras.h"
 
 using namespace attn;
 using namespace attn::text;
-using llvm::StringRef;
 using llvm::Twine;
-
-//===----------------------------------------------------------------------===//
-// Names
-//===----------------------------------------------------------------------===//
-
-static StringRef word(const Entity &entity) {
-  switch (entity.kind) {
-  case Entity::Kind::Ranks:
-    return "rank";
-  case Entity::Kind::Scalar:
-    return "scalar";
-  case Entity::Kind::View:
-    return isRunTimeScalar(*entity.view.tensor) ? "scalar" : "tensor";
-  case Entity::Kind::Argument:
-    return "argument";
-  }
-  llvm_unreachable("unknown entity");
-}
-
-bool Sema::declare(Scope *scope, StringRef name, Entity entity) {
-  auto [it, isNew] = scope->names.insert({name, entity});
-  if (isNew)
-    return true;
-  it->second.clashes = true;
-  StringRef first = word(it->second), second = word(entity);
-  if (first == second)
-    error(at(entity.range, scope), name + " is declared twice");
-  else if (second == "rank") // as the table of diagnostics orders them
-    error(at(entity.range, scope), name + " is a rank and a " + first);
-  else
-    error(at(entity.range, scope),
-          name + " is a " + first + " and a " + second);
-  return false;
-}
-
-Rank *Sema::declareRank(Scope *scope, const Ident &ident) {
-  if (const Entity *known = scope->find(ident.name);
-      known && known->kind == Entity::Kind::Ranks)
-    return const_cast<Rank *>(known->ranks.front());
-  Rank *rank = model.addRank(ident.name, at(ident.range, scope));
-  if (!declareRanks(scope, ident, rank))
-    rank->extent = terms.integer(1);
-  return rank;
-}
-
-/// The name stands for ranks that there are.
-bool Sema::declareRanks(Scope *scope, const Ident &ident,
-                        llvm::ArrayRef<const Rank *> ranks) {
-  Entity entity;
-  entity.kind = Entity::Kind::Ranks;
-  entity.ranks.assign(ranks.begin(), ranks.end());
-  entity.range = ident.range;
-  return declare(scope, ident.name, entity);
-}
-
-//===----------------------------------------------------------------------===//
-// Const scalars
-//===----------------------------------------------------------------------===//
-
-T Sema::convertConstant(T value, const Port &port, SourceRange range) {
-  Ty type = typeOf(port.type.type);
-  StringRef name = spelling(port.type.type);
-  bool isBool = value->is(Term::Kind::Bool);
-  if (!value->isConstant()) {
-    error(range, "the value of " + port.name.name + " is no constant");
-    return nullptr;
-  }
-  if (isBool != (type == Ty::Bool) ||
-      (isInteger(type) && !value->is(Term::Kind::Int))) {
-    error(range, port.name.name + " is of type " + name + ", its value is " +
-                     (isBool                       ? "a bool"
-                      : value->is(Term::Kind::Int) ? "an integer"
-                                                   : "a real"));
-    return nullptr;
-  }
-  if (!isReal(type))
-    return value;
-  double real =
-      value->is(Term::Kind::Real) ? value->real() : double(value->integer());
-  return terms.real(
-      roundTo(storageType(port.type.type, terms.getContext()), real));
-}
-
-/// A number, bool or constant as a command line writes it.
-T Sema::constantValue(const Port &port, StringRef text) {
-  StringRef body = text.trim();
-  bool negative = body.consume_front("-");
-  int64_t integer;
-  double real;
-  if (body == "true" || body == "false")
-    return negative ? nullptr : terms.boolean(body == "true");
-  if (body == "inf" || body == "pi")
-    real = body == "inf" ? std::numeric_limits<double>::infinity() : M_PI;
-  else if (!body.getAsInteger(10, integer))
-    return terms.integer(negative ? -integer : integer);
-  else if (body.empty() || !llvm::isDigit(body.front()) ||
-           body.getAsDouble(real))
-    return nullptr;
-  return terms.real(negative ? -real : real);
-}
-
-void Sema::bindConst(const Port &port) {
-  Entity &entity = top->names[port.name.name];
-  auto it = options.consts.find(port.name.name);
-  T value = nullptr;
-  SourceRange range = port.name.range;
-  if (!port.axes.empty()) {
-    error(port.range, "const is for scalars, " + port.name.name + " has axes");
-  } else if (it != options.consts.end()) {
-    value = constantValue(port, it->second);
-    if (!value)
-      error(range,
-            "const " + port.name.name + ": `" + it->second + "` is no value");
-  } else if (port.defaultValue) {
-    value = eval(*port.defaultValue, {plainEnv({}), top});
-    range = port.defaultValue->range();
-  } else {
-    error(range, "const " + port.name.name + " has no value",
-          "`--const " + port.name.name + "=..`, or a default");
-  }
-  if (value)
-    value = convertConstant(value, port, range);
-  entity.term = value                                ? value
-                : isReal(typeOf(port.type.type))     ? terms.real(1)
-                : port.type.type == ScalarType::Bool ? terms.boolean(true)
-                                                     : terms.integer(1);
-}
-
-//===----------------------------------------------------------------------===//
-// Ports
-//===----------------------------------------------------------------------===//
 
 void Sema::declarePorts(const CascadeDecl &decl) {
   for (const Port &port : decl.inputs) {
