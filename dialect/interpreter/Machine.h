@@ -64,14 +64,15 @@ private:
     size_t firstAssumed = 0;   ///< size of `assumed` when it began
   };
 
-  // Machine.cpp: frames and reads. False after an error.
+  // Machine.cpp: frames and instructions. False after an error.
   bool step();
-  bool yield(llvm::ArrayRef<uint32_t> values, uint32_t &pc);
   void push(Frame frame, llvm::ArrayRef<int64_t> point);
   void pushValue(Definition &definition, int64_t point);
   void pop();
   void store(Definition &definition, int64_t point, unsigned column,
              Register value);
+
+  // Read.cpp.
   Outcome read(const Site &site, const Register *registers, Register &result);
   Outcome read(uint32_t tensor, llvm::ArrayRef<int64_t> point, Bounds bounds,
                Place &place);
