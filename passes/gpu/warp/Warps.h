@@ -58,7 +58,8 @@ private:
   Value address(const RowsLoad &load, Value stage);
   Value bound(Value scalar);
 
-  // Parts: Warps.cpp.
+  // Parts: WarpStates.cpp.
+  static constexpr int64_t wordBytes = 4;
   using States = std::vector<Registers>;
   States takeStates(mlir::ValueRange tiles);
   void setStates(mlir::ValueRange tiles, const States &states);
