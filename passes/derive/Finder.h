@@ -53,6 +53,7 @@ private:
   std::optional<Stream> attempt(EinsumOp sink, Stream &stream);
   std::optional<Stream> streamOf(EinsumOp sink);
   std::optional<Stream> tryStream(EinsumOp sink);
+  bool isReadElsewhere(EinsumOp point, const Stream &stream);
   bool isWorthwhile(const Stream &stream);
 
   // Joins.
@@ -87,7 +88,8 @@ private:
   llvm::DenseSet<mlir::StringAttr> crossed;
   llvm::SetVector<EinsumOp> crossing;
   bool givesRows = true;
-  /// Points that are a stream of their own, complete before this one.
+  /// Points that are complete before this stream: one of their own, or read at
+  /// other points too.
   llvm::DenseSet<mlir::Operation *> apart;
   bool fuseLate = true;
 };

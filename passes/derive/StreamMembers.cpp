@@ -61,6 +61,22 @@ bool Finder::collect(EinsumOp op, Stream &stream) {
   return true;
 }
 
+/// True if a point of the stream is also read at other points, and can be in
+/// memory before the stream starts: a prefix at its row and at its key.
+bool Finder::isReadElsewhere(EinsumOp point, const Stream &stream) {
+  auto reads = [&](EinsumOp member) {
+    return llvm::any_of(readsOf(member), [&](ReadOp read) {
+      return read.getTensor().getDefiningOp() == point &&
+             (!isPlain(read, member) || isIndex(read));
+    });
+  };
+  return (llvm::any_of(stream.points, reads) ||
+          llvm::any_of(stream.reductions, reads)) &&
+         llvm::none_of(stream.reductions, [&](EinsumOp reduction) {
+           return dependsOnOp(point, reduction);
+         });
+}
+
 /// A kernel pays when points are computed, not just read.
 bool Finder::isWorthwhile(const Stream &stream) {
   return llvm::any_of(stream.points,
@@ -111,8 +127,9 @@ std::optional<Stream> Finder::attempt(EinsumOp sink, Stream &stream) {
         }))
       return std::nullopt;
   dropValueRanks(stream);
-  auto own = llvm::find_if(stream.points,
-                           [&](EinsumOp op) { return runsApart(op, stream); });
+  auto own = llvm::find_if(stream.points, [&](EinsumOp op) {
+    return runsApart(op, stream) || isReadElsewhere(op, stream);
+  });
   if (own != stream.points.end()) {
     apart.insert(*own);
     return attempt(sink, stream);
