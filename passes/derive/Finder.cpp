@@ -110,14 +110,18 @@ SmallVector<Stream> Finder::run() {
       claimed.insert(op);
       together[op].assign(results.begin(), results.end());
     }
-    // A point of this stream is no stream of its own.
-    for (EinsumOp op : stream->points)
+    // A point of this stream alone is no stream of its own; one of several
+    // passes is, where it is computed for other readers anyway.
+    for (EinsumOp op : llvm::reverse(stream->points)) {
+      bool isRepeated = needsStatistic(op, [](EinsumOp) {});
       if (llvm::all_of(op->getUsers(), [&](Operation *user) {
             auto reader = user->getParentOfType<EinsumOp>();
             return reader && (stream->reductions.contains(reader) ||
-                              stream->points.contains(reader));
+                              (stream->points.contains(reader) &&
+                               (!isRepeated || claimed.contains(reader))));
           }))
         claimed.insert(op);
+    }
     streams.push_back(std::move(*stream));
   }
   std::reverse(streams.begin(), streams.end());

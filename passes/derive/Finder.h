@@ -62,6 +62,8 @@ private:
 
   // Rows.
   void dropValueRanks(Stream &stream);
+  static bool needsStatistic(EinsumOp op,
+                             llvm::function_ref<void(EinsumOp)> visit);
   bool runsApart(EinsumOp op, const Stream &stream);
 
   // Refusals.

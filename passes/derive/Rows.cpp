@@ -27,22 +27,14 @@ void Finder::dropValueRanks(Stream &stream) {
     stream.rows = rows;
 }
 
-/// A point that reduces its own rank in several passes wants a stream over that
-/// rank. It gets it where keeping its results is no more than a port: where
-/// they lack rows of this stream, so that each row would compute them again, or
-/// where they reduce what is computed from a port of all rows and this rank.
-bool Finder::runsApart(EinsumOp op, const Stream &stream) {
+/// True if a reduction needs another one over its rank; `visit` sees what it
+/// reads that has the rank.
+bool Finder::needsStatistic(EinsumOp op,
+                            llvm::function_ref<void(EinsumOp)> visit) {
   StringAttr rank = streamedRank(op);
   if (!rank || !op.isReduction())
     return false;
-  Ranks rows;
-  bool lacksRow = false;
-  for (StringAttr row : stream.rows)
-    if (contains(op.getSpace(), row))
-      rows.push_back(row);
-    else
-      lacksRow = true;
-  bool needsStatistic = false, isComputed = false;
+  bool needs = false;
   SmallVector<EinsumOp> work{op};
   DenseSet<Operation *> seen;
   while (!work.empty())
@@ -51,19 +43,37 @@ bool Finder::runsApart(EinsumOp op, const Stream &stream) {
       if (!def || !seen.insert(def).second)
         continue;
       if (contains(def.getSpace(), rank)) {
-        isComputed |= def.isReduction() &&
-                      contains(def.getSpace(), stream.rank) &&
-                      llvm::all_of(rows, [&](StringAttr row) {
-                        return contains(def.getSpace(), row);
-                      });
+        visit(def);
         work.push_back(def);
       } else if (contains(def.getReduced(), rank)) {
-        needsStatistic = true;
+        needs = true;
       } else if (!def.isReduction()) {
         work.push_back(def);
       }
     }
-  if (!needsStatistic || (!lacksRow && !isComputed))
+  return needs;
+}
+
+/// A point that reduces its own rank in several passes wants a stream over that
+/// rank. It gets it where keeping its results is no more than a port: where
+/// they lack rows of this stream, so that each row would compute them again, or
+/// where they reduce what is computed from a port of all rows and this rank.
+bool Finder::runsApart(EinsumOp op, const Stream &stream) {
+  Ranks rows;
+  bool lacksRow = false;
+  for (StringAttr row : stream.rows)
+    if (contains(op.getSpace(), row))
+      rows.push_back(row);
+    else
+      lacksRow = true;
+  bool isComputed = false;
+  bool needs = needsStatistic(op, [&](EinsumOp def) {
+    isComputed |= def.isReduction() && contains(def.getSpace(), stream.rank) &&
+                  llvm::all_of(rows, [&](StringAttr row) {
+                    return contains(def.getSpace(), row);
+                  });
+  });
+  if (!needs || (!lacksRow && !isComputed))
     return false;
   return llvm::any_of(cascade.getBody().getArgumentTypes(), [&](Type type) {
     auto port = cast<NamedTensorType>(type);
