@@ -79,8 +79,15 @@ protected:
   virtual Value partBegin(mlir::StringAttr rank) const { return {}; }
   /// Do the threads that share a lane combine their points at once?
   virtual bool meetsAtOnce(tile::EinsumOp op) const { return true; }
-  /// Does a branch come before the einsum?
-  bool isGuarded(tile::EinsumOp op) const;
+  /// Does the einsum take exponentials of differences (Shifts.cpp)?
+  bool hasShifts(tile::EinsumOp op) const;
+  /// Does a branch come before it for these?
+  bool isGuarded(tile::EinsumOp op) const {
+    return shifting == Shifts::guarded && hasShifts(op);
+  }
+  /// Where `isHuge` (i1) holds, results of the grid point may be wrong
+  /// (Shifts::watched).
+  virtual void tellHuge(Value isHuge) {}
   /// Has the tile this lane of the thread? Null: all of them.
   virtual Value hasLane(int64_t lane) { return {}; }
 
@@ -114,8 +121,8 @@ protected:
   static constexpr double smallValue = 4096;
   /// What is done about huge values in exponents of differences (Shifts.cpp):
   /// a branch, unless they are known to be small; a subtraction of its own,
-  /// likewise; nothing.
-  enum class Shifts { guarded, exact, fused };
+  /// likewise; they are told.
+  enum class Shifts { guarded, exact, watched };
   Shifts shifting = Shifts::guarded;
   llvm::DenseMap<Value, Registers> tiles;
   llvm::DenseMap<mlir::Operation *, Values> slices; // as fetched
@@ -146,6 +153,7 @@ private:
     mlir::Block *block = nullptr;
   };
   const Shift &guard(Shift shift);
+  Value isAnyHuge(llvm::ArrayRef<Value> subtrahends);
 
   /// The column c places behind the thread's first one: c <= limit, or
   /// limit <= c (Bounds.cpp).

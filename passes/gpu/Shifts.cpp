@@ -4,7 +4,8 @@
 // error is that of y', which is rounded by itself: where y is huge it is as
 // large as the exponents that matter. There, behind a branch, the difference is
 // taken first: x becomes (c x - y) / c and y becomes 0, and what follows is the
-// same code.
+// same code. Or, where a branch costs too much, it is only told that there was
+// one, and who is told computes the results again without fused operations.
 //===----------------------------------------------------------------------===//
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "passes/cpu/tile/Absence.h"
@@ -54,8 +55,8 @@ SmallVector<MapOp> Fragments::shiftsOf(const PointMap &map) const {
   return result;
 }
 
-bool Fragments::isGuarded(tile::EinsumOp op) const {
-  return shifting == Shifts::guarded && !shiftsOf(mapOf(op)).empty();
+bool Fragments::hasShifts(tile::EinsumOp op) const {
+  return !shiftsOf(mapOf(op)).empty();
 }
 
 void Fragments::decideShifts(PointMap &map, ArrayRef<Point> points) {
@@ -89,6 +90,8 @@ void Fragments::decideShifts(PointMap &map, ArrayRef<Point> points) {
       shift = guard(std::move(shift));
     else
       std::tie(shift.safeX, shift.safeY) = std::tie(shift.x, shift.y);
+    if (!isSmall && shifting == Shifts::watched)
+      tellHuge(isAnyHuge(shift.y));
     DenseMap<Point, Scalar> decided;
     for (auto [i, point] : llvm::enumerate(points)) {
       Scalar &scalar = scalars[i];
@@ -107,6 +110,24 @@ void Fragments::decideShifts(PointMap &map, ArrayRef<Point> points) {
   }
 }
 
+/// Is one of the subtrahends huge? What is subtracted from -inf is left alone.
+Value Fragments::isAnyHuge(ArrayRef<Value> subtrahends) {
+  Type f32 = b.getF32Type();
+  Value most;
+  for (Value y :
+       llvm::SmallSetVector<Value, 2>(subtrahends.begin(), subtrahends.end())) {
+    Value size = math::AbsFOp::create(b, y);
+    if (!isAboveMinusInfinity(y))
+      size = b.select(
+          b.compare(arith::CmpIPredicate::eq, y, b.real(f32, -INFINITY)),
+          b.real(f32, 0), size);
+    most =
+        most ? intrinsic(b, "llvm.nvvm.fmax.ftz.f", f32, {most, size}) : size;
+  }
+  return arith::CmpFOp::create(b, CmpFPredicate::OGT, most,
+                               b.real(f32, smallValue));
+}
+
 /// As it was guarded in this block before, or now.
 const Fragments::Shift &Fragments::guard(Shift shift) {
   Block *block = b.getInsertionBlock();
@@ -122,26 +143,14 @@ const Fragments::Shift &Fragments::guard(Shift shift) {
       return other;
   shift.block = block;
   Type f32 = b.getF32Type();
-  llvm::SmallMapVector<Value, Value, 2> safe;
-  Value most;
+  Value isHuge = isAnyHuge(shift.y);
+  llvm::SmallDenseMap<Value, Value> safe;
   for (Value y : shift.y) {
-    if (!safe.insert({y, {}}).second)
-      continue;
-    // What is subtracted from -inf is left alone.
-    Value size = math::AbsFOp::create(b, y);
-    if (!isAboveMinusInfinity(y))
-      size = b.select(
-          b.compare(arith::CmpIPredicate::eq, y, b.real(f32, -INFINITY)),
-          b.real(f32, 0), size);
-    most =
-        most ? intrinsic(b, "llvm.nvvm.fmax.ftz.f", f32, {most, size}) : size;
+    Value &becomes = safe[y];
+    if (!becomes)
+      becomes = b.select(isHuge, b.real(f32, 0), y);
+    shift.safeY.push_back(becomes);
   }
-  Value isHuge = arith::CmpFOp::create(b, CmpFPredicate::OGT, most,
-                                       b.real(f32, smallValue));
-  for (auto &[y, becomes] : safe)
-    becomes = b.select(isHuge, b.real(f32, 0), y);
-  for (Value y : shift.y)
-    shift.safeY.push_back(safe.lookup(y));
   auto differences = [&] {
     Values result;
     for (auto [x, y, factor] : llvm::zip(shift.x, shift.y, shift.factors)) {

@@ -30,8 +30,8 @@ void WarpgroupLowering::emitBoxStore(const SharedStore &store, int64_t room) {
     intrinsic(b, "llvm.nvvm.barrier.cta.sync.aligned.count", {},
               {id, b.i32(128)});
   };
-  if (!layout.storesShare)
-    b.ifThen(storer, [&] { waitStores(b); });
+  if (!layout.storesShare || isAgain)
+    b.ifThen(storer, [&] { waitStores(b, /*done=*/isAgain); });
   together();
   int64_t panelBytes = roles.lanes * 128;
   Value base = address(room, groupLane, 128);
@@ -116,7 +116,19 @@ void WarpgroupLowering::releasePoint() {
   if (pointReleased)
     return;
   pointReleased = true;
+  if (repeats) // what its threads have told
+    intrinsic(b, "llvm.nvvm.bar.warp.sync", {}, {b.i32(-1)});
   barrierArrive(b, emptyBarrier(layout.point, points), isFirst);
+}
+
+void WarpgroupLowering::emitPoint(ValueRange coordinates) {
+  bindPoint(coordinates);
+  tiles.clear();
+  slices.clear();
+  pointAwaited = !roles.isClassified();
+  pointReleased = false;
+  emitBlock(kernel.getBody().front());
+  releasePoint();
 }
 
 void WarpgroupLowering::emitConsumer() {
@@ -144,13 +156,24 @@ void WarpgroupLowering::emitConsumer() {
           coordinates.push_back(word());
         if (roles.isClassified())
           barrierArrive(b, emptyBarrier(layout.line, points), isFirst);
-        bindPoint(coordinates);
-        tiles.clear();
-        pointAwaited = !roles.isClassified();
-        pointReleased = false;
-        emitBlock(kernel.getBody().front());
-        releasePoint();
-        return Values{b.add(points, b.i32(1)), steps, messages};
+        if (!repeats) {
+          emitPoint(coordinates);
+          return Values{b.add(points, b.i32(1)), steps, messages};
+        }
+        Value comesAgain =
+            b.compare(CmpIPredicate::ne, broadcast(b, found[0]), b.i32(0));
+        auto emit = [&](bool again, Shifts how) {
+          isAgain = again;
+          shifting = how;
+          steps = in[1];
+          messages = in[2];
+          emitPoint(coordinates);
+          return Values{steps, messages};
+        };
+        Values counts = b.ifElse(
+            comesAgain, [&] { return emit(true, Shifts::exact); },
+            [&] { return emit(false, Shifts::watched); });
+        return Values{b.add(points, b.i32(1)), counts[0], counts[1]};
       });
   // Shared memory stays until it is read.
   if (llvm::any_of(layout.stores, [](int64_t room) { return room >= 0; }))

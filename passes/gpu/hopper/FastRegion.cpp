@@ -32,10 +32,7 @@ static Value scaled(CodeBuilder &b, Value x, double factor, bool fused) {
 }
 
 Value gpu::fastExp2(CodeBuilder &b, Value x) {
-  return LLVM::CallIntrinsicOp::create(
-             b, b.getF32Type(), b.getStringAttr("llvm.nvvm.ex2.approx.ftz"),
-             ValueRange{x})
-      .getResult(0);
+  return intrinsic(b, "llvm.nvvm.ex2.approx.ftz", b.getF32Type(), x);
 }
 
 Value gpu::exponentOf(Value value) {

@@ -109,8 +109,11 @@ void gpu::commitStores(CodeBuilder &b) {
   inlineAsm(b, "cp.async.bulk.commit_group;", "~{memory}", {}, {});
 }
 
-void gpu::waitStores(CodeBuilder &b) {
-  inlineAsm(b, "cp.async.bulk.wait_group.read 0;", "~{memory}", {}, {});
+void gpu::waitStores(CodeBuilder &b, bool done) {
+  inlineAsm(b,
+            done ? "cp.async.bulk.wait_group 0;"
+                 : "cp.async.bulk.wait_group.read 0;",
+            "~{memory}", {}, {});
 }
 
 void gpu::sharedFence(CodeBuilder &b) {
@@ -123,6 +126,12 @@ void gpu::prefetchMap(CodeBuilder &b, Value map) {
 
 void gpu::storeWord(CodeBuilder &b, Value address, Value word) {
   inlineAsm(b, "st.shared.b32 [$0], $1;", "r,r,~{memory}", {}, {address, word});
+}
+
+void gpu::storeWordIf(CodeBuilder &b, Value condition, Value address,
+                      Value word) {
+  inlineAsm(b, "@$0 st.shared.b32 [$1], $2;", "b,r,r,~{memory}", {},
+            {condition, address, word});
 }
 
 Value gpu::loadWord(CodeBuilder &b, Value address) {

@@ -35,8 +35,8 @@ void storeBox(cpu::CodeBuilder &b, mlir::Value address, mlir::Value map,
               mlir::ValueRange coordinates);
 /// Ends the group of stores.
 void commitStores(cpu::CodeBuilder &b);
-/// Until the thread's stores have read their memory.
-void waitStores(cpu::CodeBuilder &b);
+/// Until the thread's stores have read their memory; or are done.
+void waitStores(cpu::CodeBuilder &b, bool done = false);
 /// What the thread wrote to shared memory is seen by the copy engine and wgmma
 /// (once a barrier is behind it).
 void sharedFence(cpu::CodeBuilder &b);
@@ -44,6 +44,9 @@ void prefetchMap(cpu::CodeBuilder &b, mlir::Value map);
 
 // Words (i32) of shared memory.
 void storeWord(cpu::CodeBuilder &b, mlir::Value address, mlir::Value word);
+/// Where `condition` (i1) holds; no branch.
+void storeWordIf(cpu::CodeBuilder &b, mlir::Value condition,
+                 mlir::Value address, mlir::Value word);
 mlir::Value loadWord(cpu::CodeBuilder &b, mlir::Value address);
 /// Four 8 x 8 matrices of 16-bit elements, as accumulators lie in pairs; a
 /// thread has the address of a row.

@@ -33,7 +33,7 @@ struct SharedLayout {
   /// come before its loads, else with them.
   Ring line;
   int64_t lineWords = 0;
-  static constexpr int64_t lineBytes = 128;
+  static constexpr int64_t lineBytes = 128; // the last word: WarpgroupLowering
   /// Of the steps of a classified stream: a word each.
   Ring message;
   int64_t messageWords = 0;

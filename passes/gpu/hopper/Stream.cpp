@@ -80,6 +80,13 @@ gpu::Values WarpgroupLowering::forSteps(Value from, ValueRange carried,
   };
   auto isZero = [](Value bound) { return matchPattern(bound, m_Zero()); };
   tile::StreamOp stream = roles.stream;
+  if (isAgain) { // rare: little code
+    values = forLoop(b, from, upper, 1, values, [&](Value step, ValueRange in) {
+      return body({step, b.add(base, step)}, in);
+    });
+    steps = b.add(base, b.max(upper, from));
+    return values;
+  }
   if (asksReads() || roles.asksProducts) {
     values = forLoop(b, from, upper, 1, values, [&](Value step, ValueRange in) {
       Value isFull = b.bitAnd(b.compare(CmpIPredicate::sge, step, fullLower),
@@ -170,9 +177,9 @@ void WarpgroupLowering::emitStream() {
       return plainStep(step, in);
     });
   };
-  Values after = roles.halved    ? emitHalved(before)
-                 : roles.overlap ? emitOverlapped(before)
-                                 : plain();
+  Values after = roles.halved                ? emitHalved(before)
+                 : roles.overlap && !isAgain ? emitOverlapped(before)
+                                             : plain();
   full = {};
   scalars->setFull(full);
   assign(after);

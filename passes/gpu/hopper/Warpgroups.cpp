@@ -46,10 +46,18 @@ WarpgroupLowering::WarpgroupLowering(CodeBuilder &b, TileSurroundings &outside,
   // Where three warpgroups share the matrix unit, the exponentials of one lane
   // run together with the maximum of the other, which a branch would prevent
   // (d=64, 16k keys: 508 TFLOP/s with it, 530 without).
+  tile::StreamOp stream = roles.stream;
   if (roles.asksProducts)
     shifting = Shifts::exact;
-  else if (roles.lanes > 128)
-    shifting = Shifts::fused;
+  else if (roles.lanes > 128 && !roles.isClassified())
+    shifting = Shifts::watched;
+  repeats = shifting == Shifts::watched &&
+            llvm::any_of(stream.getBody().getOps<tile::EinsumOp>(),
+                         [&](auto op) { return hasShifts(op); });
+}
+
+void WarpgroupLowering::tellHuge(Value isHuge) {
+  storeWordIf(b, isHuge, againAt(points), b.i32(1));
 }
 
 //===----------------------------------------------------------------------===//
@@ -114,6 +122,10 @@ Value WarpgroupLowering::lineOf(Value count) {
                  SharedLayout::lineBytes);
 }
 
+Value WarpgroupLowering::againAt(Value count) {
+  return b.add(lineOf(count), b.i32(SharedLayout::lineBytes - 4));
+}
+
 Value WarpgroupLowering::messageAt(Value count) {
   return address(layout.messageWords, stageOf(layout.message, count), 4);
 }
@@ -159,6 +171,8 @@ void WarpgroupLowering::emit() {
       init(layout.line, warps + 1); // and who copies
       init(layout.message, warps + 1);
     }
+    for (int64_t s = 0; repeats && s < layout.line.stages; ++s)
+      storeWord(b, againAt(b.i32(s)), b.i32(0));
     barrierInitFence(b);
     if (roles.halved) {
       for (int64_t at = 0; at < SharedLayout::zeroBytes; at += 4)

@@ -8,6 +8,9 @@
 // A block takes grid points until none is left; the copying thread says which,
 // and runs ahead: the boxes of a point come while the one before is computed.
 // Where steps are classified a warp of its own does so, and tells all others.
+// Where a branch for huge values would cost too much (Shifts.cpp), a warpgroup
+// that meets some says so in the point's line, and the point comes again, for
+// code that takes differences first.
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_PASSES_GPU_HOPPER_WARPGROUPS_H
 #define ATTN_PASSES_GPU_HOPPER_WARPGROUPS_H
@@ -23,6 +26,8 @@ namespace attn::gpu {
 /// What a launch of the kernel needs, but for its name.
 cpu::DeviceKernel describeWarpgroups(const Roles &roles,
                                      const SharedLayout &layout);
+
+class PointOrder;
 
 class WarpgroupLowering : Fragments {
   using Value = mlir::Value;
@@ -45,6 +50,7 @@ private:
   bool meetsAtOnce(tile::EinsumOp op) const override {
     return !roles.inParts.contains(op);
   }
+  void tellHuge(Value isHuge) override;
   int64_t partsOf(mlir::StringAttr rank) const override {
     return half && rank == roles.halved ? 2 : 1;
   }
@@ -71,6 +77,8 @@ private:
   /// The line of words of a grid point; a step's word.
   Value lineOf(Value count);
   Value messageAt(Value count);
+  /// A word of the point's line: is it wanted again?
+  Value againAt(Value count);
   /// The grid point's coordinates and what they decide, for this side.
   void bindPoint(mlir::ValueRange coordinates);
   unsigned numberOf(const SharedLoad &load) const {
@@ -78,26 +86,36 @@ private:
   }
   Value address(int64_t offset, Value index = {}, int64_t stride = 0);
 
-  // The copying thread, and the classifying warp: Producer.cpp.
-  void emitProducer();
-  void emitClassifier();
-  void emitCopier();
+  // Who takes points: Points.cpp.
   /// `body` at each grid point that the block takes.
   void forPoints(llvm::function_ref<void()> body);
+  void forRepeatedPoints(llvm::function_ref<void()> body);
+  void startPoint(PointOrder &order, Value item, Value isAgain = {});
+  void endPoints();
   void emitScalars();
   void asLead(llvm::function_ref<void()> body);
   Value takeTicket();
   void returnTicket(Value ticket);
   Value bound(Value scalar);
   void emitBounds();
+  /// A line's words: 0 (1: it comes again) or -1, four bounds, the point's
+  /// coordinates.
+  static constexpr unsigned firstCoordinate = 5;
+  void sayPoint(Value first, mlir::ValueRange coordinates);
+
+  // The copying thread: Producer.cpp.
+  void emitProducer();
+  void emitCopier();
   /// Until its stage is free; its boxes, those of some halves; by the lead.
   void emitStepCopies(Value step, Value halves = {});
   void emitCopies(const SharedLoad &load, Value to, Value barrier,
                   Value halves = {});
-  /// A line's words: 0 or -1, four bounds, the point's coordinates.
-  static constexpr unsigned firstCoordinate = 5;
-  void sayPoint(mlir::ValueRange coordinates);
   void copyPoint();
+  void emitSteps();
+  Values boxCoordinates(mlir::Region &indices, unsigned rowRank, Value row);
+
+  // The classifying warp: Classifier.cpp.
+  void emitClassifier();
   /// A step's word: its number, and of each warpgroup four bits: which halves
   /// have points for it (or all of the step); are conditions to be asked there
   /// that bounds follow from, and others? None of these: it is full.
@@ -105,13 +123,12 @@ private:
   static constexpr int64_t halfBits = 3, asksOrdered = 4, asksOthers = 8;
   int64_t allGroupsBits() const { return roles.lanes / 64 * groupBits; }
   void sayStep(Value word);
-  void emitSteps();
   class StepQuestion;
   void classifySteps();
-  Values boxCoordinates(mlir::Region &indices, unsigned rowRank, Value row);
 
   // The others: Consumer.cpp.
   void emitConsumer();
+  void emitPoint(mlir::ValueRange coordinates);
   void emitBlock(mlir::Block &block);
   void emitOperation(mlir::Operation &op);
   void emitStore(tile::StoreOp op);
@@ -222,7 +239,9 @@ private:
   // How often the rings of points, of steps and of messages were used.
   Value points, steps, messages;
   bool pointAwaited = false, pointReleased = false;
-  Value half; // i32, the one that is computed; null: all of a step
+  bool repeats = false; // do points come again?
+  bool isAgain = false; // the code is for those that do
+  Value half;           // i32, the one that is computed; null: all of a step
 };
 
 } // namespace attn::gpu
