@@ -79,6 +79,8 @@ protected:
   virtual Value partBegin(mlir::StringAttr rank) const { return {}; }
   /// Do the threads that share a lane combine their points at once?
   virtual bool meetsAtOnce(tile::EinsumOp op) const { return true; }
+  /// Differences in the block are operations of their own (Shifts::exact).
+  static void roundDifferences(mlir::Block &block);
   /// Does the einsum take exponentials of differences (Shifts.cpp)?
   bool hasShifts(tile::EinsumOp op) const;
   /// Does a branch come before it for these?

@@ -55,6 +55,11 @@ SmallVector<MapOp> Fragments::shiftsOf(const PointMap &map) const {
   return result;
 }
 
+void Fragments::roundDifferences(Block &block) {
+  block.walk(
+      [](arith::SubFOp op) { op.setFastmath(arith::FastMathFlags::none); });
+}
+
 bool Fragments::hasShifts(tile::EinsumOp op) const {
   return !shiftsOf(mapOf(op)).empty();
 }

@@ -168,6 +168,8 @@ void WarpgroupLowering::emitConsumer() {
           steps = in[1];
           messages = in[2];
           emitPoint(coordinates);
+          if (again)
+            roundDifferences(*b.getInsertionBlock());
           return Values{steps, messages};
         };
         Values counts = b.ifElse(

@@ -181,6 +181,8 @@ gpu::Values WarpgroupLowering::overlappedStep(const Step &step,
       result.push_back(step.halves);
     llvm::append_range(result, next);
     half = {};
+    if (shifting == Shifts::exact && small.empty())
+      roundDifferences(*b.getInsertionBlock());
     return dropUnused(*b.getInsertionBlock(), std::move(result));
   };
   if (!step.mayBeFull)
