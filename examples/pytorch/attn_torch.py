@@ -29,8 +29,8 @@ _pointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
 
 
 class Library:
-    """`path`: the library; beside it lies its manifest, path.json. `runtime`:
-    libattn_runtime, if the loader does not find it by itself."""
+    """`path`: the library, "libNAME.so"; its manifest, NAME.json, lies beside
+    it. `runtime`: libattn_runtime, if the loader does not find it by itself."""
 
     def __init__(self, path, runtime=None):
         self._path = pathlib.Path(path).resolve()
@@ -76,7 +76,8 @@ class Library:
         """Registers `entry` as an operator, "namespace::name", which allocates
         its results; returns it. Their shapes follow from the manifest, so that
         torch.compile traces calls without running them."""
-        manifest = json.loads(self._path.with_suffix(".json").read_text())
+        name_of_file = self._path.stem.removeprefix("lib") + ".json"
+        manifest = json.loads(self._path.with_name(name_of_file).read_text())
         ports = next(e for e in manifest["entries"] if e["name"] == entry)
         inputs, outputs = ports["inputs"], ports["outputs"]
         extents = {rank["name"]: rank["extent"] for rank in ports["ranks"]}
