@@ -124,10 +124,11 @@ void WarpgroupLowering::forPoints(llvm::function_ref<void()> body) {
 }
 
 /// Before a stage of points is used again, its last point is asked whether it
-/// is wanted again; behind the last point, all stages. Carried: the next point,
-/// uses of the ring and of the steps' rings, stages that were asked, and the
-/// points of the stages, the one to be asked next first (-1: there is none, or
-/// it came twice).
+/// is wanted again; behind the last point, all stages. (A tile kernel
+/// overwrites nothing that it reads, so that a point may come twice.) Carried:
+/// the next point, uses of the ring and of the steps' rings, stages that were
+/// asked, and the points of the stages, the one to be asked next first (-1:
+/// there is none, or it came twice).
 void WarpgroupLowering::forRepeatedPoints(llvm::function_ref<void()> body) {
   assert(!lead && !roles.isClassified());
   PointOrder order(b, outside, kernel, roles);
