@@ -249,7 +249,8 @@ int launch(CudaCall &c, int64_t items, attn_cuda_kernel &kernel) {
   for (TensorMap &map : maps)
     arguments.push_back(&map);
   // Not before what others have started ends.
-  bool isEarly = kernel.flags & ATTN_CUDA_WAITS && c.launched;
+  bool isEarly =
+      kernel.flags & ATTN_CUDA_WAITS && c.launched && c.driver->startsEarly;
   CuLaunchAttribute early{cuLaunchEarly, {1}};
   CuLaunch config{{static_cast<unsigned>(blocks), 1, 1},
                   {static_cast<unsigned>(threads), 1, 1},

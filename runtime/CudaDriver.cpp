@@ -46,8 +46,11 @@ std::string load(Loaded &loaded) {
   if (const char *missing = resolve(library, driver))
     return std::string("the NVIDIA driver is too old: it has no ") + missing;
   char text[160];
-  int count = 0;
+  int count = 0, version = 0;
   CuResult result = driver.init(0);
+  if (!result)
+    result = driver.getVersion(&version);
+  driver.startsEarly = version >= 12030;
   if (!result)
     result = driver.deviceGetCount(&count);
   if (result) {

@@ -43,6 +43,7 @@ struct CuLaunch {
 // name in the table, symbol in the library, parameters
 #define ATTN_CUDA_FUNCTIONS(F)                                                 \
   F(init, "cuInit", (unsigned))                                                \
+  F(getVersion, "cuDriverGetVersion", (int *))                                 \
   F(deviceGetCount, "cuDeviceGetCount", (int *))                               \
   F(deviceGet, "cuDeviceGet", (int *, int))                                    \
   F(deviceGetAttribute, "cuDeviceGetAttribute", (int *, int, int))             \
@@ -69,6 +70,9 @@ struct CudaDriver {
   CuResult(*name) parameters = nullptr;
   ATTN_CUDA_FUNCTIONS(ATTN_CUDA_DECLARE)
 #undef ATTN_CUDA_DECLARE
+  /// Kernels may start under the ones before them, in captured graphs, too
+  /// (CUDA 12.3).
+  bool startsEarly = false;
   /// "CUDA_ERROR_OUT_OF_MEMORY: out of memory"
   void describe(CuResult result, char *text, size_t size) const;
 };
