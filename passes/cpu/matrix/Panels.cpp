@@ -110,6 +110,14 @@ Panels::Source Panels::sourceOf(CodeBuilder &b, const Storage &s, Value item,
           stride, b.compare(CmpIPredicate::eq, stride, b.i64(1))};
 }
 
+/// Are 16 elements from `column` on in the tensor? Null: yes.
+Value Panels::hasColumns(CodeBuilder &b, Value column) const {
+  if (!product.isPadded())
+    return {};
+  return b.compare(CmpIPredicate::sle, b.add(column, b.i64(16)),
+                   b.i64(width()));
+}
+
 /// 16 elements of a row to the element `to` of `scratch`; 0 beyond the tensor.
 void Panels::fetch(TileLowering &t, const Source &from, Value row, Value column,
                    Value scratch, Value to) const {
@@ -119,8 +127,12 @@ void Panels::fetch(TileLowering &t, const Source &from, Value row, Value column,
                                       b.mul(column, from.stride)));
   Value inside = b.compare(CmpIPredicate::slt, row, from.rows);
   t.scalarLoop(b.i64(0), b.i64(16), {}, [&](Value i, ValueRange) {
+    Value isThere = inside;
+    if (product.isPadded())
+      isThere = b.bitAnd(inside, b.compare(CmpIPredicate::slt, b.add(column, i),
+                                           b.i64(width())));
     Value x = b.ifElse(
-        inside,
+        isThere,
         [&]() -> TileLowering::Values {
           return {t.load(code, from.storage.base,
                          b.add(at, b.mul(from.stride, i)))};
@@ -138,11 +150,12 @@ void Panels::emitRows(TileLowering &t, const Source &from, Value block,
   auto reals = VectorType::get({16}, b.getF32Type());
   auto halves = VectorType::get({16}, b.getI16Type());
   t.loop(b.i64(0), b.i64(blockRows()), 1, [&](Value row) {
-    Value isThere =
+    Value hasRow =
         b.bitAnd(from.isPlain, b.compare(CmpIPredicate::slt, row, from.rows));
     Value start = b.add(from.origin, b.mul(row, from.rowStride));
     Value rowInTile = b.bitAnd(row, b.i64(amx::tileRows - 1));
     t.loop(b.i64(0), b.i64(product.depth), 16, [&](Value column) {
+      Value isThere = b.both(hasRow, hasColumns(b, column));
       b.ifThen(b.bitNot(isThere),
                [&] { fetch(t, from, row, column, scratch, b.i64(0)); });
       Value there = b.gep(element(), from.storage.base, b.add(start, column));
@@ -258,6 +271,7 @@ void Panels::emitTurned(TileLowering &t, const Source &from, Value block,
           b.bitAnd(from.isPlain,
                    b.compare(CmpIPredicate::sle,
                              b.add(depth, b.i64(amx::tileDepth)), from.rows));
+      isThere = b.both(isThere, hasColumns(b, column));
       b.ifThen(b.bitNot(isThere), [&] {
         t.loop(b.i64(0), b.i64(amx::tileDepth), 1, [&](Value row) {
           fetch(t, from, b.add(depth, row), column, scratch,

@@ -58,9 +58,14 @@ private:
                   Value scratch) const;
   /// The tile in a block that has `column` and the reduced point `depth`.
   Value tileWith(CodeBuilder &b, Value block, Value column, Value depth) const;
+  Value hasColumns(CodeBuilder &b, Value column) const;
   void fetch(TileLowering &t, const Source &from, Value row, Value column,
              Value scratch, Value to) const;
 
+  /// Of the tensor's rows.
+  int64_t width() const {
+    return product.turned ? product.ownColumns : product.ownDepth;
+  }
   int64_t blockBytes() const {
     return product.columns * product.depth * 2 * product.pieces;
   }

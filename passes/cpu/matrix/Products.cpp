@@ -338,7 +338,7 @@ void MatrixStream::correct(const MatrixProduct &p, const Left &left,
         b.min(b.sub(s.extents[p.rowAxis], first[p.rowAxis]), b.i64(p.depth));
     Type ints = t.vectorOf(b.getI32Type()), reals = t.vectorOf(b.getF32Type());
     t.loop(b.i64(0), rows, 1, [&](Value row) {
-      t.loop(b.i64(0), b.i64(p.columns), 1, [&](Value column) {
+      t.loop(b.i64(0), b.i64(p.ownColumns), 1, [&](Value column) {
         Value at = b.add(origin, b.add(b.mul(row, s.strides[p.rowAxis]),
                                        b.mul(column, s.strides.back())));
         Value x = b.convert(t.load(element, s.base, at), b.getF32Type());

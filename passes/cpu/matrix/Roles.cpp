@@ -145,11 +145,17 @@ bool MatrixRoles::describeLeft(MatrixProduct &p) {
 /// How B does, if it is the tile of a tensor.
 void MatrixRoles::describeRight(MatrixProduct &p) {
   auto load = p.right.getDefiningOp<tile::LoadOp>();
-  if (p.isLate || p.pieces > 1 || !load || !load->hasOneUse())
+  if (p.isLate || p.isLaidOut() || !load || !load->hasOneUse())
     return;
   Block &block = load.getIndices().front();
   p.laneAxis = rowAxisOf(block.back().getOperands(), block.getArgument(0),
                          block.getArgument(1));
+}
+
+/// What is filled up to whole tiles, if that is not mostly zeros.
+static int64_t inTiles(int64_t size) {
+  bool isWorthwhile = size >= 20 && size % 2 == 0;
+  return isWorthwhile ? llvm::alignTo(size, 32) : size;
 }
 
 bool MatrixRoles::addProduct(tile::EinsumOp op) {
@@ -170,14 +176,16 @@ bool MatrixRoles::addProduct(tile::EinsumOp op) {
     return refuse("an operand of a product is no tile of a tensor");
   if (typeOf(right).getRanks()[1] != lane)
     return refuse("the lanes of an operand are not innermost");
-  p.columns = sizeOf(left, p.column);
-  p.depth = op.getReducedSizes()[0];
+  p.ownColumns = sizeOf(left, p.column);
+  p.ownDepth = op.getReducedSizes()[0];
   lanes = sizeOf(right, lane);
+  p.isLate = right.getParentBlock() == &stream.getBody().front();
+  p.columns = p.isLate ? inTiles(p.ownColumns) : p.ownColumns;
+  p.depth = p.isLate ? p.ownDepth : inTiles(p.ownDepth);
   if (p.columns <= 0 || p.columns % 32 || p.depth <= 0 || p.depth % 32 ||
       lanes != 32)
-    return refuse("a product of " + Twine(p.columns) + " x " + Twine(p.depth) +
-                  " x " + Twine(lanes));
-  p.isLate = right.getParentBlock() == &stream.getBody().front();
+    return refuse("a product of " + Twine(p.ownColumns) + " x " +
+                  Twine(p.ownDepth) + " x " + Twine(lanes));
   // What is declared f32 is not rounded.
   if (auto load = right.getDefiningOp<tile::LoadOp>()) {
     if (load.getTensor().getType().getElementType() !=

@@ -29,13 +29,17 @@ struct MatrixProduct {
   /// Of A's elements, see Pieces.h.
   int64_t pieces = 1;
   /// A is laid out anew before the kernel.
-  bool isLaidOut() const { return turned || pieces > 1; }
+  bool isLaidOut() const { return turned || pieces > 1 || isPadded(); }
   mlir::Value right; // B
   /// Of an early one of bf16 whose B only it reads, from memory that runs along
   /// `reduced`: the axis of the tensor along the lanes.
   std::optional<unsigned> laneAxis;
   bool isLate = false;
+  /// In whole tiles; and what of these the tensors have: of a late product's
+  /// columns and an early one's depth the rest is zeros.
   int64_t columns = 0, depth = 0;
+  int64_t ownColumns = 0, ownDepth = 0;
+  bool isPadded() const { return ownColumns < columns || ownDepth < depth; }
   /// Of a late one: the stream's state, and the map it starts from, if any.
   unsigned state = 0;
   tile::EinsumOp repair;

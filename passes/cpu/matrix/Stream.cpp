@@ -39,6 +39,20 @@ void MatrixStream::prepareDirectly(const MatrixProduct &p) {
   });
 }
 
+/// Zeros behind the depth that a right operand has.
+void MatrixStream::clearRest(const MatrixProduct &p, Value to) {
+  if (!p.isPadded())
+    return;
+  Type words = t.vectorOf(b.getI32Type());
+  int64_t pieceWords = roles.rightPieceBytes(p) / 4;
+  for (int64_t piece = 0; piece < p.pieces; ++piece) {
+    int64_t first = piece * pieceWords;
+    t.loop(b.i64(first + p.ownDepth / 2 * roles.lanes),
+           b.i64(first + pieceWords), t.lanes(),
+           [&](Value at) { t.store(b.integer(words, 0), to, at); });
+  }
+}
+
 /// Right operands from before the stream, in pairs of rows.
 void MatrixStream::prepare() {
   Type reals = t.vectorOf(b.getF32Type());
@@ -51,7 +65,8 @@ void MatrixStream::prepare() {
     }
     const Tile &tile = t.tile(p.right);
     Value to = right(p);
-    t.loop(b.i64(0), b.i64(p.depth / 2), 1, [&](Value pair) {
+    clearRest(p, to);
+    t.loop(b.i64(0), b.i64(p.ownDepth / 2), 1, [&](Value pair) {
       for (int64_t lane = 0; lane < roles.lanes; lane += t.lanes()) {
         Value rows[2];
         for (int64_t i = 0; i < 2; ++i) {

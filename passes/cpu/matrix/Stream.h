@@ -68,6 +68,7 @@ private:
 
   /// The stream's range, at least empty.
   std::pair<Value, Value> range();
+  void clearRest(const MatrixProduct &p, Value to);
   void prepare();
   void prepareDirectly(const MatrixProduct &p);
   void enter(Value step);

@@ -170,6 +170,11 @@ void TileBuffers::layout(CodeBuilder &b, Buffer &buffer, Value &end,
   for (size_t axis = count; axis-- > 0;) {
     buffer.strides[axis] = stride;
     Value size = buffer.sizes[axis];
+    // A matrix unit stores whole tiles.
+    ArrayRef<int64_t> sizes = type.getSizes();
+    if (b.target.amx && axis == 0 && count == 2 && sizes[0] > 0 &&
+        sizes[1] == 32)
+      size = b.i64(llvm::alignTo(sizes[0], 32));
     if (axis + 1 == count) {
       size = roundUp(b, size, lanes);
       // Rows a large power of two apart fall into few sets of the cache.
