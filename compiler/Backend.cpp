@@ -168,6 +168,7 @@ llvm::Expected<OwningOpRef<ModuleOp>> attn::schedule(Program &program,
   for (const GpuTile &tile : (*gpu)->tiles) {
     TileSizes sizes{tile.stream, tile.lanes, /*pack=*/true,
                     /*packRows=*/false};
+    sizes.walkPrefixes = false;
     if ((*gpu)->hopper)
       sizes.part = gpu::warpgroupLanes;
     auto module = scheduleTiles(program, sizes);

@@ -22,7 +22,7 @@ void attn::buildDerivation(mlir::OpPassManager &passes,
   mlir::OpPassManager &cascade = passes.nest<CascadeOp>();
   cascade.addPass(createAttnGuards());
   cascade.addPass(createAttnNormalise());
-  cascade.addPass(createAttnDeriveOnline({tiles.stream}));
+  cascade.addPass(createAttnDeriveOnline({tiles.stream, tiles.walkPrefixes}));
 }
 
 void attn::buildSchedule(mlir::OpPassManager &passes, const TileSizes &tiles) {

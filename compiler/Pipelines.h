@@ -23,6 +23,9 @@ struct TileSizes {
   int64_t matrixLanes = 0;
   /// Lanes and points of parts of steps that may be left out; 0: none are.
   int64_t part = 0;
+  /// Reductions over every prefix of a rank walk it, a point a step: few rows
+  /// would leave most of a GPU idle.
+  bool walkPrefixes = true;
   /// Kernels, by name, that no matrix unit runs all the same.
   std::vector<std::string> vectorKernels = {};
 

@@ -123,7 +123,7 @@ void Page::passes() {
                   escaped(row.rank), escaped(row.written.count),
                   escaped(row.derived.count));
     chain("written", row.written);
-    if (row.written.count != row.derived.count)
+    if (row.written.count != row.derived.count && !row.derived.chain.empty())
       chain("derived", row.derived);
     os << "</td></tr>\n";
   }

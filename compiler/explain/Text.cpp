@@ -159,7 +159,7 @@ void Printer::passes() {
        << row.derived.count << " as derived\n";
     if (row.written.chain.size() > 1)
       chain("written", row.written);
-    if (row.derived.count != row.written.count)
+    if (row.derived.count != row.written.count && !row.derived.chain.empty())
       chain("derived", row.derived);
   }
   for (const LawFired &law : r.laws)

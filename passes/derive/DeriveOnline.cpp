@@ -45,8 +45,11 @@ struct DeriveOnline : attn::impl::AttnDeriveOnlineBase<DeriveOnline> {
     CascadeOp cascade = getOperation();
     cascade->setAttr(kStreamTileName,
                      mlir::Builder(&getContext()).getI64IntegerAttr(tile));
+    if (!walkPrefixes)
+      cascade->setAttr(kKeepPrefixesName, mlir::UnitAttr::get(&getContext()));
     applyLaws(cascade);
     cascade->removeAttr(kStreamTileName);
+    cascade->removeAttr(kKeepPrefixesName);
     eraseDead(cascade);
     absorbEnds(cascade);
   }

@@ -48,6 +48,9 @@ llvm::SmallVector<LawEvent> refusalsOf(CascadeOp cascade);
 /// tile of their streams.
 inline constexpr llvm::StringLiteral kOnceName = "attn.once";
 
+/// On a cascade, while it is derived: PREFIX does not apply.
+inline constexpr llvm::StringLiteral kKeepPrefixesName = "attn.keep_prefixes";
+
 // Functions of the rows, one file each.
 void joinRanks(CascadeOp cascade);     // JoinRanks.cpp
 void unroll(CascadeOp cascade);        // Unroll.cpp
@@ -58,6 +61,7 @@ void freeShifts(CascadeOp cascade);    // FreeShift.cpp
 void reassociate(CascadeOp cascade);   // Reassociate.cpp
 void hoistFactors(CascadeOp cascade);  // Factors.cpp
 void deriveStreams(CascadeOp cascade); // Streams.cpp, Online.cpp
+void scanPrefixes(CascadeOp cascade);  // Prefixes.cpp
 
 /// Row-wise neighbours of kernels become their ends (KernelEnds.cpp).
 void absorbEnds(CascadeOp cascade);

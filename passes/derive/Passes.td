@@ -23,7 +23,9 @@ def AttnDeriveOnline : Pass<"attn-derive-online", "::attn::CascadeOp"> {
     test/passes/derive/online.mlir.
   }];
   let options = [Option<"tile", "tile", "int64_t", "64",
-                        "points of the streamed rank that are one step">];
+                        "points of the streamed rank that are one step">,
+                 Option<"walkPrefixes", "walk-prefixes", "bool", "true",
+                        "reductions over every prefix of a rank walk it">];
 }
 
 def AttnPrintPasses : Pass<"attn-print-passes", "::attn::CascadeOp"> {

@@ -367,6 +367,25 @@ void witness(Random &random) {
   EXPECT_EQ(m != -inf, any);
 }
 
+/// Every prefix of a row, empty ones and those that end before the point among
+/// them, from the one before.
+void prefix(Random &random) {
+  Row row = random.row(/*infinite=*/true);
+  size_t shift = random.below(3);
+  double total = 0, greatest = -inf;
+  for (size_t t = 0; t < row.size(); ++t) {
+    if (t >= shift && row.present[t - shift]) {
+      total += row.v[t - shift];
+      greatest = std::max(greatest, row.x[t - shift]);
+    }
+    Row prefix = row;
+    for (size_t i = 0; i < row.size(); ++i)
+      prefix.present[i] = row.present[i] && i + shift <= t;
+    expectNear(total, sum(prefix, [&](size_t i) { return row.v[i]; }));
+    EXPECT_EQ(greatest, max(prefix, 0, row.size()));
+  }
+}
+
 const std::map<std::string, void (*)(Random &)> properties = {
     {"UNROLL", unroll},
     {"DEMAND", demand},
@@ -382,6 +401,7 @@ const std::map<std::string, void (*)(Random &)> properties = {
     {"PRODUCT", product},
     {"WITNESS", witness},
     {"MERGE", merge},
+    {"PREFIX", prefix},
 };
 
 TEST(Laws, Properties) {
