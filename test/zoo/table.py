@@ -38,8 +38,12 @@ def explain(attnc, program, sequence):
                "--entry", program.entry]
     for name, value in program.cases()[0]["consts"].items():
         command += ["--const", f"{name}={value}"]
-    if sequence:
-        command += ["--sequence", ",".join(sequence)]
+    # The expectation is of all entries of the file.
+    text = re.search(rf"cascade {program.entry}\(.*?^}}", program.path.read_text(),
+                     re.DOTALL | re.MULTILINE)[0]
+    own = [r for r in sequence or () if re.search(rf"\b{r}\b", text)]
+    if own:
+        command += ["--sequence", ",".join(own)]
     done = subprocess.run(command + [str(program.path)], text=True,
                           capture_output=True)
     if done.returncode:
