@@ -17,96 +17,30 @@ using namespace attn;
 
 llvm::StringRef attn::compilerVersion() { return "attnc " ATTN_VERSION; }
 
-/// What cannot be a name in the header: words of C and C++, `main`, and its own
-/// parameter.
-static constexpr llvm::StringRef taken[] = {"alignas",
-                                            "alignof",
-                                            "and_eq",
-                                            "asm",
-                                            "auto",
-                                            "bitand",
-                                            "bitor",
-                                            "bool",
-                                            "break",
-                                            "case",
-                                            "catch",
-                                            "char",
-                                            "class",
-                                            "compl",
-                                            "concept",
-                                            "const_cast",
-                                            "consteval",
-                                            "constexpr",
-                                            "constinit",
-                                            "context",
-                                            "continue",
-                                            "co_await",
-                                            "co_return",
-                                            "co_yield",
-                                            "decltype",
-                                            "default",
-                                            "delete",
-                                            "do",
-                                            "double",
-                                            "dynamic_cast",
-                                            "enum",
-                                            "explicit",
-                                            "export",
-                                            "extern",
-                                            "float",
-                                            "for",
-                                            "friend",
-                                            "goto",
-                                            "if",
-                                            "inline",
-                                            "int",
-                                            "long",
-                                            "main",
-                                            "mutable",
-                                            "namespace",
-                                            "new",
-                                            "noexcept",
-                                            "not_eq",
-                                            "nullptr",
-                                            "operator",
-                                            "or_eq",
-                                            "private",
-                                            "protected",
-                                            "public",
-                                            "register",
-                                            "reinterpret_cast",
-                                            "requires",
-                                            "restrict",
-                                            "short",
-                                            "signed",
-                                            "sizeof",
-                                            "static",
-                                            "static_assert",
-                                            "static_cast",
-                                            "struct",
-                                            "switch",
-                                            "template",
-                                            "this",
-                                            "thread_local",
-                                            "throw",
-                                            "try",
-                                            "typedef",
-                                            "typeid",
-                                            "typename",
-                                            "union",
-                                            "unsigned",
-                                            "using",
-                                            "virtual",
-                                            "void",
-                                            "volatile",
-                                            "while",
-                                            "xor_eq"};
+/// What cannot be a name in the header: words of C and C++, `main`, what it
+/// declares, and its own parameter.
+static constexpr llvm::StringLiteral taken =
+    " alignas alignof and_eq asm auto bitand bitor bool break case catch char "
+    "class compl concept const_cast consteval constexpr constinit context "
+    "continue co_await co_return co_yield decltype default delete do double "
+    "dynamic_cast enum explicit export extern false float for friend goto if "
+    "inline int long main mutable namespace new noexcept not_eq nullptr "
+    "operator or_eq private protected public register reinterpret_cast "
+    "requires restrict short signed sizeof static static_assert static_cast "
+    "struct switch template this thread_local throw true try typedef typeid "
+    "typename typeof typeof_unqual union unsigned using virtual void volatile "
+    "while xor_eq DLTensor DLDevice DLDataType ";
+
+static bool isTaken(llvm::StringRef name) {
+  return name.starts_with("attn_") || name.ends_with("_t") ||
+         taken.contains((" " + name + " ").str());
+}
 
 std::string attn::symbolName(llvm::StringRef name) {
   std::string symbol;
   for (char c : name)
     symbol += c == '\'' ? "_prime" : std::string(1, c);
-  return llvm::is_contained(taken, name) ? symbol + "_" : symbol;
+  return isTaken(name) ? symbol + "_" : symbol;
 }
 
 static llvm::Error diagnosed() {
